@@ -1,0 +1,32 @@
+/**
+ * What travels: one message addressed to one entity, already encoded. The payload stays JSON text from the door to the
+ * handler, so it is encoded once and decoded once.
+ */
+export type MessageKind = 'command' | 'query';
+
+/** Small string annotations that travel with a message (trace context and the like). */
+export type MessageHeaders = Readonly<Record<string, string>>;
+
+export interface Envelope {
+  /** Unique in the cluster, made by the producer before the first send. */
+  readonly id: string;
+  readonly kind: MessageKind;
+  readonly entityType: string;
+  readonly entityId: string;
+  /** The stable wire name of the message class, e.g. `WithdrawCommand`. */
+  readonly name: string;
+  /** JSON text. */
+  readonly payload: string;
+  readonly headers?: MessageHeaders | undefined;
+  /** The caller's idempotency key, scoped to the entity. */
+  readonly messageId?: string | undefined;
+}
+
+/** A handler's error as it is stored and sent: never a live object. */
+export interface ErrorDescription {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string | undefined;
+  /** The error's own enumerable plain-data fields. */
+  readonly data?: Readonly<Record<string, unknown>> | undefined;
+}

@@ -1,0 +1,91 @@
+/**
+ * The message classes that are known on this node, by entity type and wire name. Only these are rebuilt as instances;
+ * what a message claims to be never decides which class is used.
+ */
+import { AtomicQueuesError } from '../runtime/error.js';
+import { classLabel } from './class-reference.js';
+import { type CodecLimits, decodePayload } from './codec.js';
+import { instantiate } from './instantiate.js';
+import { type MessageClass, readMessageClass } from './message-class.js';
+
+export class MessageRegistry {
+  readonly #limits: CodecLimits;
+  readonly #byType = new Map<string, Map<string, MessageClass>>();
+  readonly #byClass = new Map<object, MessageClass>();
+
+  constructor(limits: CodecLimits) {
+    this.#limits = limits;
+  }
+
+  /**
+   * Makes a class known; the same class again changes nothing.
+   * @throws AtomicQueuesError `UNKNOWN_ENTITY_TYPE` for a class without `@EntityType`; `CONFIG_INVALID` when another
+   *   class has the same type and name.
+   */
+  register(cls: unknown): MessageClass {
+    const messageClass = readMessageClass(cls);
+    if (messageClass === undefined) {
+      throw new AtomicQueuesError(
+        'UNKNOWN_ENTITY_TYPE',
+        cls === Object || cls === undefined
+          ? "A plain object does not say where it goes: send an instance of a class with @EntityType('...'), or use the " +
+              'form enqueue(type, name, id, payload).'
+          : `${classLabel(cls)} is not a message class: decorate it with @EntityType('...').`,
+      );
+    }
+    if (this.#byClass.has(messageClass.cls)) return messageClass;
+    const { entityType, name } = messageClass;
+    let names = this.#byType.get(entityType);
+    if (names === undefined) this.#byType.set(entityType, (names = new Map<string, MessageClass>()));
+    const other = names.get(name);
+    if (other !== undefined) {
+      throw new AtomicQueuesError(
+        'CONFIG_INVALID',
+        `The classes ${classLabel(other.cls)} and ${classLabel(cls)} are both '${name}' of entity type ` +
+          `'${entityType}'. Give one of them another wire name: @EntityType('${entityType}', { name: '...' }).`,
+        { subject: { entityType, name } },
+      );
+    }
+    names.set(name, messageClass);
+    this.#byClass.set(messageClass.cls, messageClass);
+    return messageClass;
+  }
+
+  find(entityType: string, name: string): MessageClass | undefined {
+    return this.#byType.get(entityType)?.get(name);
+  }
+
+  /** All wire names known for a type, for messages that suggest the nearest one. */
+  namesOf(entityType: string): readonly string[] {
+    return [...(this.#byType.get(entityType)?.keys() ?? [])];
+  }
+
+  get entityTypes(): readonly string[] {
+    return [...this.#byType.keys()];
+  }
+
+  /**
+   * The class of a message object. A decorated class that was not registered becomes known by this.
+   * @throws AtomicQueuesError `INVALID_PAYLOAD` for what is not an object; else as `register`.
+   */
+  ofInstance(message: unknown): MessageClass {
+    if (typeof message !== 'object' || message === null) {
+      throw new AtomicQueuesError(
+        'INVALID_PAYLOAD',
+        `Expected an instance of a message class, got ${message === null ? 'null' : `a ${typeof message}`}.`,
+      );
+    }
+    const cls: unknown = (Object.getPrototypeOf(message) as { constructor?: unknown } | null)?.constructor;
+    return this.#byClass.get(cls as object) ?? this.register(cls);
+  }
+
+  /**
+   * A message as its handler gets it: an instance of the known class with that type and name, else plain data.
+   * @throws AtomicQueuesError `INVALID_PAYLOAD` as `decodePayload` and `instantiate`.
+   */
+  toInstance(entityType: string, name: string, payloadText: string): unknown {
+    const data = decodePayload(payloadText, this.#limits, `Payload of ${name}`);
+    const messageClass = this.find(entityType, name);
+    return messageClass === undefined ? data : instantiate(messageClass.cls, data);
+  }
+}

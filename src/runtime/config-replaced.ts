@@ -1,0 +1,59 @@
+/**
+ * Options of older versions and what replaced them, and options of other parts of the library that this version does
+ * not have yet. `docs/migration.md` tells the same with more words.
+ */
+import type { ConfigSection } from './config-schema.js';
+
+const GUIDE = 'see docs/migration.md';
+const BULLMQ = `it belongs to the BullMQ engine (atomic-queues/bullmq), which this version does not have; ${GUIDE}`;
+const LATER = 'is not available yet in this version';
+
+/** The rest of a sentence that begins with the option's path. */
+export const replacedOptions: Readonly<Partial<Record<ConfigSection, Readonly<Record<string, string>>>>> = {
+  root: {
+    // Versions 1.x.
+    enableCronManager: `was removed: workers start and stop by themselves; ${BULLMQ}`,
+    cronInterval: `was removed: nothing is polled; wal.cleanupInterval and workerIdleTimeout remain; ${BULLMQ}`,
+    workerDefaults: `was removed: one handler per entity runs at a time; workerIdleTimeout and handlerTimeout remain; ${BULLMQ}`,
+    queueDefaults: `was removed: retry replaces attempts and backoff; ${BULLMQ}`,
+    // Versions 2.x.
+    executor: `was removed: replyTimeout replaces executor.defaultReplyTimeout, maxRunningHandlers replaces executor.poolSize, and gateTTL has no successor; ${GUIDE}`,
+    workers: `was removed: workers are internal; maxTotalWorkers and entities.<type>.workerIdleTimeout remain; ${GUIDE}`,
+    gateTTL: `was removed: an entity is held by its shard's epoch instead of a gate with a time limit; ${GUIDE}`,
+    poolSize: `was replaced by maxRunningHandlers; ${GUIDE}`,
+    defaultReplyTimeout: `was replaced by replyTimeout; ${GUIDE}`,
+    // Other parts of the library.
+    redis: `${LATER}: the store is embedded; set store.path, or leave both out`,
+    cluster: `${LATER}: this version runs on one node`,
+    grpc: `${LATER}: this version runs on one node`,
+    registry: `${LATER}`,
+  },
+  entity: {
+    // Versions 1.x.
+    queueName: `was removed: entities have no queues of their own; ${BULLMQ}`,
+    workerName: `was removed: workers have no names; ${BULLMQ}`,
+    maxWorkersPerEntity: `was removed: an entity has one worker, always; ${BULLMQ}`,
+    idleTimeoutSeconds: `was replaced by workerIdleTimeout, in milliseconds; ${BULLMQ}`,
+    autoSpawn: `was removed: a worker starts with the first message; ${BULLMQ}`,
+    workerConfig: `was removed: one handler per entity runs at a time; workerIdleTimeout and handlerTimeout remain; ${BULLMQ}`,
+    // Versions 2.x.
+    gateTTL: `was removed: an entity is held by its shard's epoch instead of a gate with a time limit; ${GUIDE}`,
+    defaultReplyTimeout: `was replaced by replyTimeout; ${GUIDE}`,
+    // Other parts of the library.
+    outbox: LATER,
+    statePersistence: `${LATER}: it belongs to actors`,
+    stateTTL: `${LATER}: it belongs to actors`,
+    actorIdleTimeout: `${LATER}: it belongs to actors; workerIdleTimeout is there`,
+  },
+  retry: {
+    attempts: `was replaced by maxAttempts; ${GUIDE}`,
+    delay: `was replaced by backoffDelay; ${GUIDE}`,
+  },
+};
+
+/** Values that this version does not have yet, by option. The rest of a sentence that begins with path and value. */
+export const laterValues: Readonly<
+  Partial<Record<ConfigSection, Readonly<Record<string, Readonly<Record<string, string>>>>>>
+> = {
+  entity: { onFailure: { block: LATER } },
+};

@@ -1,0 +1,108 @@
+/**
+ * The schema of the configuration: which options there are, and what each expects in words. Every fault's message is
+ * that expectation, to follow the words "expected "; `config-problems.ts` makes sentences of them.
+ */
+import { z } from 'zod';
+import { entityTypeFault } from './name-rule.js';
+
+/** The longest time that a timer of the platform holds, about 24 days. */
+const DURATION_MS_MAX = 2_147_483_647;
+const COUNT_MAX = 1_000_000_000;
+
+function whole(unit: string, min: number, max: number, extra = '') {
+  const error = () => `a whole number of ${unit} from ${min} to ${max}${extra}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+const durationMs = (min: number, extra = '') => whole('milliseconds', min, DURATION_MS_MAX, extra);
+const orUnbounded = ' (0: unbounded)';
+
+function oneOf<const T extends readonly [string, ...string[]]>(...values: T) {
+  return z.enum(values, { error: () => values.map((value) => `'${value}'`).join(' or ') });
+}
+
+function text(what: string, accepts: (value: string) => boolean) {
+  return z.string({ error: () => what }).refine(accepts, { error: () => what });
+}
+
+function section<T extends z.core.$ZodLooseShape>(shape: T) {
+  // Only for a wrong type: an unknown key keeps its own issue, which names the key.
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'an object with options'),
+  });
+}
+
+const flag = z.boolean({ error: () => 'true or false' });
+
+const retrySchema = section({
+  maxAttempts: whole('attempts', 1, 1_000_000).optional(),
+  backoff: oneOf('fixed', 'exponential').optional(),
+  backoffDelay: durationMs(0).optional(),
+  maxDelay: durationMs(0).optional(),
+});
+
+const entitySchema = section({
+  defaultEntityId: text('the name of a property', (value) => value.length > 0).optional(),
+  onInterrupt: oneOf('dead-letter', 'retry').optional(),
+  maxInterruptions: whole('interruptions', 1, 1_000).optional(),
+  onFailure: oneOf('dead-letter').optional(),
+  workerIdleTimeout: durationMs(0).optional(),
+  workerMaxQueueDepth: whole('messages', 0, COUNT_MAX, orUnbounded).optional(),
+  replyTimeout: durationMs(0, ' (0: without limit)').optional(),
+  handlerTimeout: durationMs(0, ' (0: never)').optional(),
+  retry: retrySchema.optional(),
+  dispatchAhead: whole('messages', 1, 1_024).optional(),
+  queries: oneOf('volatile', 'durable').optional(),
+  deadLettersMax: whole('dead letters', 0, COUNT_MAX, orUnbounded).optional(),
+});
+
+const storeSchema = section({
+  path: text('the path of a file', (value) => value.length > 0 && !value.includes('\0')).optional(),
+  durability: oneOf('commit', 'fsync').optional(),
+  driver: z
+    .custom<object>((value) => (typeof value === 'object' && value !== null) || typeof value === 'function', {
+      error: () => 'a driver: an object or a function',
+    })
+    .optional(),
+});
+
+const walSchema = section({
+  enabled: flag.default(true),
+  cleanupInterval: durationMs(1).default(5_000),
+  entryTTL: whole('seconds', 1, DURATION_MS_MAX).default(86_400),
+  verdictsMax: whole('verdicts', 1, COUNT_MAX).default(1_000_000),
+});
+
+const typeName = z.string().refine((type) => entityTypeFault(type) === undefined);
+const entitiesSchema = z.record(typeName, entitySchema, {
+  // A bad key keeps its own issue, which names the key.
+  error: (issue) => (issue.code === 'invalid_key' ? undefined : 'an object with options for each entity type'),
+});
+
+export const configSchema = section({
+  store: storeSchema.optional(),
+  entities: entitiesSchema.default({}),
+  keyPrefix: text('1 to 64 visible characters without blanks', (value) => /^[!-~]{1,64}$/.test(value)).default('aq'),
+  maxTotalWorkers: whole('workers', 0, COUNT_MAX, orUnbounded).default(10_000),
+  maxTotalQueueDepth: whole('messages', 0, COUNT_MAX, orUnbounded).default(100_000),
+  maxRunningHandlers: whole('handlers', 0, COUNT_MAX, orUnbounded).default(0),
+  replyTimeout: durationMs(0, ' (0: without limit)').default(5_000),
+  retry: retrySchema.optional(),
+  wal: walSchema.prefault({}),
+  payloadBytesMax: whole('bytes', 1, 536_870_912).default(1_048_576),
+  payloadDepthMax: whole('levels', 1, 1_000).default(100),
+  residentBytesMax: whole('bytes', 0, Number.MAX_SAFE_INTEGER).default(67_108_864),
+  shutdownTimeout: durationMs(0).default(10_000),
+  verbose: flag.default(false),
+});
+
+/** The options of each section, for suggesting the nearest name. */
+export const optionNames = {
+  root: Object.keys(configSchema.shape),
+  entity: Object.keys(entitySchema.shape),
+  retry: Object.keys(retrySchema.shape),
+  store: Object.keys(storeSchema.shape),
+  wal: Object.keys(walSchema.shape),
+} as const;
+
+export type ConfigSection = keyof typeof optionNames;
