@@ -1,0 +1,218 @@
+/**
+ * The memory of a check: finds or makes the record of each thing an event names, and collects what the rules find.
+ * Owns no rule.
+ */
+import type { MessageKind } from '../message/envelope.js';
+import type { FinalState } from '../wal/transition.js';
+import type { HistoryEvent } from './history.js';
+import type { HistoryReport, Invariant, Seen, Violation } from './history-report.js';
+import {
+  type CallTrack,
+  type EntityTrack,
+  type EntityTypeRules,
+  entityName,
+  type HistoryOptions,
+  isDurable,
+  type LifeTrack,
+  type MessageTrack,
+  type ShardTrack,
+} from './history-tracks.js';
+
+const CONTRACT_RULES: EntityTypeRules = {
+  maxAttempts: 1,
+  onInterrupt: 'dead-letter',
+  interruptionsMax: 3,
+  dispatchAhead: 1,
+  queries: 'volatile',
+  stateOnly: false,
+};
+
+const NOTES_MAX = 20;
+
+export class HistoryLedger {
+  readonly messages = new Map<string, MessageTrack>();
+  readonly entities = new Map<string, EntityTrack>();
+  readonly calls = new Map<string, CallTrack>();
+  readonly lives = new Map<string, LifeTrack>();
+  readonly shards = new Map<number, ShardTrack>();
+  /** Entities with something to do: due messages, nothing held, not paused. */
+  readonly ready = new Set<EntityTrack>();
+  readonly pausedTypes = new Set<string>();
+  readonly cancelledTypes = new Map<string, Seen>();
+
+  readonly commonOrder: boolean;
+  readonly closedWorld: boolean;
+  readonly toleranceMs: number;
+  crashes = 0;
+  events = 0;
+  steps = 0;
+  starts = 0;
+  rejected = 0;
+  undecided = 0;
+  readonly ended: Record<FinalState, number> = { completed: 0, failed: 0, interrupted: 0, expired: 0, cancelled: 0 };
+
+  private readonly violations: Violation[] = [];
+  private readonly notes: string[] = [];
+  private found = 0;
+
+  constructor(private readonly options: HistoryOptions) {
+    this.commonOrder = options.commonOrder ?? true;
+    this.closedWorld = options.closedWorld ?? true;
+    this.toleranceMs = options.clockToleranceMs ?? 0;
+  }
+
+  life(node: string): LifeTrack {
+    return this.lives.get(node) ?? this.newLife(node);
+  }
+
+  newLife(node: string): LifeTrack {
+    const life: LifeTrack = {
+      node,
+      seq: 0,
+      alive: true,
+      crashed: false,
+      unsettled: new Set(),
+      queries: new Set(),
+      calls: new Set(),
+    };
+    this.lives.set(node, life);
+    return life;
+  }
+
+  entity(entityType: string, entityId: string): EntityTrack {
+    const key = `${entityType}\n${entityId}`;
+    let entity = this.entities.get(key);
+    if (entity === undefined) {
+      const rules = { ...CONTRACT_RULES, ...this.options.defaults, ...this.options.entityTypes?.[entityType] };
+      entity = {
+        entityType,
+        entityId,
+        rules,
+        running: new Map(),
+        marked: new Map(),
+        waiting: new Set(),
+        delayed: new Set(),
+        held: new Set(),
+        paused: false,
+        latestCallStarted: new Map(),
+        messageIds: new Map(),
+        firstCalls: new Map(),
+      };
+      this.entities.set(key, entity);
+    }
+    return entity;
+  }
+
+  message(id: string): MessageTrack {
+    let message = this.messages.get(id);
+    if (message === undefined) {
+      message = {
+        id,
+        kind: 'command',
+        delayed: false,
+        expiresAt: 0,
+        run: 'none',
+        starts: 0,
+        interruptions: 0,
+        interruptedAttempt: 0,
+        unblocks: 0,
+        granted: false,
+        crashesAtNews: this.crashes,
+        crashesAtAccept: this.crashes,
+        maybeEnded: false,
+        earlyAnswers: [],
+        overtaken: false,
+        claimed: false,
+      };
+      this.messages.set(id, message);
+    }
+    return message;
+  }
+
+  /** The record of a message whose address the event carries. */
+  addressed(event: { id: string; entityType: string; entityId: string; kind: MessageKind }): MessageTrack {
+    const message = this.message(event.id);
+    message.entity ??= this.entity(event.entityType, event.entityId);
+    message.kind = event.kind;
+    return message;
+  }
+
+  shard(shard: number): ShardTrack {
+    let track = this.shards.get(shard);
+    if (track === undefined) {
+      track = { sent: new Map() };
+      this.shards.set(shard, track);
+    }
+    return track;
+  }
+
+  /** Whether the log tells which of two events came first. */
+  ordered(a: HistoryEvent, b: HistoryEvent): boolean {
+    return this.commonOrder || a.node === b.node;
+  }
+
+  /** Whether a process died since the last news of the message, so that later news may be missing from the log. */
+  newsMayBeLost(message: MessageTrack): boolean {
+    return this.crashes > message.crashesAtNews;
+  }
+
+  /** Puts the entity where its state belongs, after a change of its lines. */
+  refresh(entity: EntityTrack): void {
+    if (entity.waiting.size > 0 && entity.held.size === 0 && !entity.paused) this.ready.add(entity);
+    else this.ready.delete(entity);
+  }
+
+  /** The message has left the line, or may not run before something happens. */
+  unready(message: MessageTrack): void {
+    const entity = message.entity;
+    if (entity === undefined) return;
+    entity.waiting.delete(message);
+    entity.delayed.delete(message);
+    this.refresh(entity);
+  }
+
+  violation(
+    invariant: Invariant,
+    message: MessageTrack | undefined,
+    words: string,
+    proof: readonly (Seen | undefined)[],
+    entity: EntityTrack | undefined = message?.entity,
+  ): void {
+    this.found += 1;
+    if (this.violations.length >= (this.options.violationsMax ?? 100)) return;
+    const shown = new Map(proof.filter((seen) => seen !== undefined).map((seen) => [seen.position, seen] as const));
+    this.violations.push({
+      invariant,
+      messageId: message?.id,
+      entity: entityName(entity),
+      words,
+      proof: [...shown.values()].sort((a, b) => a.position - b.position),
+    });
+  }
+
+  note(words: string): void {
+    if (this.notes.length < NOTES_MAX) this.notes.push(words);
+  }
+
+  report(): HistoryReport {
+    let commands = 0;
+    for (const message of this.messages.values()) if (isDurable(message)) commands += 1;
+    return {
+      ok: this.found === 0,
+      violations: this.violations,
+      notes: this.notes,
+      counts: {
+        events: this.events,
+        crashes: this.crashes,
+        commands,
+        queries: this.messages.size - commands,
+        starts: this.starts,
+        rejected: this.rejected,
+        ended: { ...this.ended },
+        undecided: this.undecided,
+        violations: this.found,
+        steps: this.steps,
+      },
+    };
+  }
+}

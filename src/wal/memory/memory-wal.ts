@@ -1,0 +1,184 @@
+/**
+ * The WAL in memory: the pure model and nothing else. For tests, simulations, and runs that need no durability.
+ *
+ * `MemoryStore` is what a disk would be: it outlives the `MemoryWal`s that work on it, and several may share one, as the
+ * nodes of a cluster share a server. What it holds ends with the process.
+ */
+import type { Clock } from '../../runtime/clock.js';
+import {
+  readActorState,
+  readCounts,
+  readDeadLetter,
+  readDeadLetters,
+  readDue,
+  readLoad,
+  readOfferMark,
+  readOutbox,
+  readScan,
+  readStatus,
+} from '../shard-reads.js';
+import {
+  applyCommit,
+  applyOffers,
+  cleanupShard,
+  emptyShard,
+  openShard,
+  releaseShard,
+  type ShardState,
+} from '../shard-state.js';
+import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
+import {
+  type CommitAnswer,
+  type CommitRequest,
+  type DeadLetterQuery,
+  type MessageHead,
+  type Offer,
+  type OpenedShard,
+  type OutboxEntry,
+  type RetentionOptions,
+  type StatusRecord,
+  type StoreDescription,
+  StoreUnavailableError,
+  type Wal,
+} from '../wal.js';
+
+export interface MemoryStoreOptions {
+  /** Default `memory`. */
+  readonly clusterId?: string | undefined;
+  /** Default 1. */
+  readonly shardCount?: number | undefined;
+}
+
+/** What several `MemoryWal`s share and what survives their stop. */
+export class MemoryStore {
+  readonly clusterId: string;
+  readonly shardCount: number;
+  readonly #shards = new Map<number, ShardState>();
+
+  constructor(options: MemoryStoreOptions = {}) {
+    this.clusterId = options.clusterId ?? 'memory';
+    this.shardCount = options.shardCount ?? 1;
+  }
+
+  /** The state of a shard; throws a `RangeError` when the store has no such shard. */
+  shard(shard: number): ShardState {
+    const known = this.#shards.get(shard);
+    if (known !== undefined) return known;
+    if (!Number.isInteger(shard) || shard < 0 || shard >= this.shardCount) {
+      throw new RangeError(`There is no shard ${shard}: the store has ${this.shardCount}, counted from 0.`);
+    }
+    const made = emptyShard(shard);
+    this.#shards.set(shard, made);
+    return made;
+  }
+}
+
+export interface MemoryWalOptions extends MemoryStoreOptions {
+  readonly clock: Clock;
+  /** The store to work on. Default: one of its own, made with `clusterId` and `shardCount`. */
+  readonly store?: MemoryStore | undefined;
+  /** Defaults as in `RetentionOptions`. */
+  readonly retention?: Partial<RetentionOptions> | undefined;
+}
+
+export class MemoryWal implements Wal {
+  readonly description: StoreDescription;
+  readonly store: MemoryStore;
+  readonly #clock: Clock;
+  readonly #retention: RetentionOptions;
+  #started = false;
+
+  constructor(options: MemoryWalOptions) {
+    this.store = options.store ?? new MemoryStore(options);
+    this.#clock = options.clock;
+    this.#retention = {
+      entryTtlMs: options.retention?.entryTtlMs ?? 86_400_000,
+      verdictsMax: options.retention?.verdictsMax ?? 1_000_000,
+    };
+    this.description = {
+      kind: 'memory',
+      clusterId: this.store.clusterId,
+      formatVersion: 1,
+      shardCount: this.store.shardCount,
+      durability: 'none: what is stored ends with the process',
+    };
+  }
+
+  async start(): Promise<void> {
+    this.#started = true;
+  }
+
+  async stop(): Promise<void> {
+    this.#started = false;
+  }
+
+  async open(shard: number, incarnation: string): Promise<OpenedShard> {
+    return openShard(this.#shard(shard), incarnation);
+  }
+
+  async commit(request: CommitRequest): Promise<CommitAnswer> {
+    return applyCommit(this.#shard(request.shard), request, this.#clock.now(), this.#retention);
+  }
+
+  async release(shard: number, epoch: number, incarnation: string): Promise<void> {
+    releaseShard(this.#shard(shard), { epoch, incarnation });
+  }
+
+  async offer(shard: number, offers: readonly Offer[]): Promise<void> {
+    applyOffers(this.#shard(shard), offers);
+  }
+
+  async offerMark(shard: number, session: string): Promise<number> {
+    return readOfferMark(this.#shard(shard), session);
+  }
+
+  async scan(shard: number, afterSeq: number, limit: number): Promise<readonly MessageHead[]> {
+    return readScan(this.#shard(shard), afterSeq, limit);
+  }
+
+  async load(shard: number, seqs: readonly number[]): Promise<readonly StoredMessage[]> {
+    return readLoad(this.#shard(shard), seqs);
+  }
+
+  async due(
+    shard: number,
+    now: number,
+    limit: number,
+  ): Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number }> {
+    return readDue(this.#shard(shard), now, limit);
+  }
+
+  async status(shard: number, id: string): Promise<StatusRecord | undefined> {
+    return readStatus(this.#shard(shard), id, this.#clock.now());
+  }
+
+  async counts(shard: number): Promise<ShardCounts> {
+    return readCounts(this.#shard(shard));
+  }
+
+  async deadLetters(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
+    return readDeadLetters(this.#shard(shard), query);
+  }
+
+  async deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {
+    return readDeadLetter(this.#shard(shard), id);
+  }
+
+  async actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined> {
+    return readActorState(this.#shard(shard), entityType, entityId);
+  }
+
+  async outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {
+    return readOutbox(this.#shard(shard), limit);
+  }
+
+  async cleanup(shard: number, epoch: number, incarnation: string, limit: number): Promise<number> {
+    return cleanupShard(this.#shard(shard), { epoch, incarnation }, this.#clock.now(), limit, this.#retention);
+  }
+
+  #shard(shard: number): ShardState {
+    if (!this.#started)
+      throw new StoreUnavailableError('The memory store is stopped, or was never started.', 'no', false);
+    return this.store.shard(shard);
+  }
+}

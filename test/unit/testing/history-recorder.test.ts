@@ -1,0 +1,203 @@
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { LifecycleEvents, MessageSubject } from '../../../src/entity/lifecycle-events.js';
+import { AtomicQueuesError } from '../../../src/message/errors.js';
+import { TypedEvents } from '../../../src/runtime/typed-events.js';
+import { checkHistory } from '../../../src/testing/history-checker.js';
+import {
+  formatHistoryEvent,
+  HistoryBuffer,
+  HistoryFile,
+  parseHistory,
+  readHistoryFile,
+} from '../../../src/testing/history-log.js';
+import { HistoryRecorder } from '../../../src/testing/history-recorder.js';
+import { recordFinal, recordWal } from '../../../src/testing/history-recording-wal.js';
+import { VirtualRuntime } from '../../../src/testing/virtual-runtime.js';
+import { MemoryWal } from '../../../src/wal/memory/memory-wal.js';
+import type { Transition } from '../../../src/wal/transition.js';
+import { runToy } from './toy-engine.js';
+import { TOY_RULES } from './toy-world.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'history-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('a history as JSON lines', () => {
+  it('is the same history when it has been written and read', () => {
+    const { events } = runToy(3);
+    const lines = events.map(formatHistoryEvent).join('').split('\n');
+    expect(checkHistory(parseHistory(lines), TOY_RULES)).toEqual(checkHistory(events, TOY_RULES));
+  });
+
+  it('forgives the line that a kill cut, at the end and before the next process', () => {
+    const path = join(folder, 'log');
+    const first = new HistoryRecorder({ node: 'a', sink: new HistoryFile(path) });
+    first.start();
+    appendFileSync(path, '{"type":"acce');
+    const second = new HistoryRecorder({ node: 'a', sink: new HistoryFile(path), life: '2' });
+    second.start();
+    appendFileSync(path, '{"type":"sta');
+    expect(readHistoryFile(path).map((event) => event.type)).toEqual(['nodeStarted', 'nodeStarted']);
+  });
+
+  it('refuses a log that is damaged elsewhere', () => {
+    expect(() => [
+      ...parseHistory(['{"type":"nodeStarted","node":"a","seq":1}', '{"typ', '{"type":"quiescent"}']),
+    ]).toThrow('Line 2');
+  });
+});
+
+describe('HistoryRecorder', () => {
+  const address = (message: { readonly id: string }) => ({
+    entityType: 'account',
+    entityId: message.id,
+    kind: 'command' as const,
+  });
+
+  it('records calls, answers and refusals of a bus', async () => {
+    const sink = new HistoryBuffer();
+    const recorder = new HistoryRecorder({ node: 'a', sink, now: () => 7 });
+    const failed = new AtomicQueuesError('HANDLER_FAILED', 'no', { subject: { messageId: 'm3' } });
+    const full = new AtomicQueuesError('QUEUE_DEPTH_EXCEEDED', 'full');
+    const replies = [Promise.resolve(5), Promise.reject(failed), Promise.reject(full)];
+    const bus = recorder.wrapBus<{ readonly id: string }, { readonly delayMs?: number }>(
+      { enqueue: async () => ({ id: 'm1' }), enqueueAndWait: () => replies.shift() as Promise<unknown> },
+      { address },
+    );
+    await bus.enqueue({ id: 'x' }, { delayMs: 5 });
+    await bus.enqueueAndWait({ id: 'x' });
+    await expect(bus.enqueueAndWait({ id: 'x' })).rejects.toBe(failed);
+    await expect(bus.enqueueAndWait({ id: 'x' })).rejects.toBe(full);
+    expect(sink.events).toMatchObject([
+      {
+        type: 'enqueueCalled',
+        call: 'a.1.1',
+        wait: false,
+        delayed: true,
+        entityType: 'account',
+        entityId: 'x',
+        at: 7,
+        seq: 1,
+      },
+      { type: 'enqueueResolved', call: 'a.1.1', id: 'm1' },
+      { type: 'enqueueCalled', call: 'a.1.2', wait: true },
+      { type: 'answered', call: 'a.1.2', state: 'completed', reply: '5' },
+      { type: 'enqueueCalled', call: 'a.1.3' },
+      { type: 'answered', call: 'a.1.3', state: 'failed', id: 'm3' },
+      { type: 'enqueueCalled', call: 'a.1.4' },
+      { type: 'enqueueRejected', call: 'a.1.4', code: 'QUEUE_DEPTH_EXCEEDED' },
+    ]);
+  });
+
+  it('records the lifecycle of an engine as a history without violations', () => {
+    const sink = new HistoryBuffer();
+    const recorder = new HistoryRecorder({ node: 'a', sink });
+    const events = new TypedEvents<LifecycleEvents>();
+    const stop = recorder.recordLifecycle(events, { durableFacts: true });
+    const subject: MessageSubject = {
+      id: 'm1',
+      kind: 'command',
+      entityType: 'account',
+      entityId: 'x',
+      name: 'Withdraw',
+    };
+    recorder.start();
+    events.emit('accepted', { ...subject, at: 1 });
+    events.emit('started', { ...subject, attempt: 1, fencingToken: '1-1', at: 2 });
+    events.emit('settled', { ...subject, attempt: 1, ok: true, durationMs: 1 });
+    events.emit('ended', { ...subject, state: 'completed', attempt: 1, at: 3 });
+    stop();
+    events.emit('accepted', { ...subject, id: 'm2', at: 4 });
+    expect(sink.events.map((event) => event.type)).toEqual([
+      'nodeStarted',
+      'accepted',
+      'dispatched',
+      'started',
+      'handlerEnded',
+      'ended',
+    ]);
+    expect(checkHistory(sink.events, { closedWorld: false }).ok).toBe(true);
+    expect(checkHistory(sink.events).violations.map((each) => each.invariant)).toEqual(['I2']);
+  });
+});
+
+describe('recordWal', () => {
+  const message = (id: string, messageId?: string) => ({
+    id,
+    kind: 'command' as const,
+    entityType: 'account',
+    entityId: 'x',
+    name: 'Withdraw',
+    payload: JSON.stringify({ call: `call-${id}` }),
+    messageId,
+  });
+
+  it('writes what the store has confirmed, restarts and stale owners included, and its final state', async () => {
+    const { clock } = new VirtualRuntime({ startAtMs: 1_000 });
+    const sink = new HistoryBuffer();
+    const recorder = new HistoryRecorder({ node: 'a', sink });
+    const callOf = ({ payload }: { readonly payload: string }) =>
+      (JSON.parse(payload) as { readonly call: string }).call;
+    recorder.start();
+    const store = new MemoryWal({ clock });
+    const wal = recordWal(store, recorder, callOf);
+    await wal.start();
+    const { epoch } = await wal.open(0, 'one');
+    const error = { name: 'Error', message: 'no' };
+    const commit = (number: number, transitions: readonly Transition[], owner = { epoch, incarnation: 'one' }) =>
+      wal.commit({ shard: 0, ...owner, number, transitions });
+    await commit(1, [
+      { type: 'append', message: message('m1', 'key'), dispatch: true },
+      { type: 'append', message: message('m2', 'key') },
+      { type: 'append', message: message('m3') },
+      { type: 'append', message: message('m4'), delayMs: 50 },
+    ]);
+    await commit(2, [{ type: 'retry', seq: 1, delayMs: 0, error }]);
+    await commit(3, [{ type: 'dispatch', seq: 1 }]);
+    // A second owner, which never saw the first one's appends, still knows the message that it interrupts.
+    const later = recordWal(store, recorder, callOf);
+    const second = await later.open(0, 'two');
+    await expect(commit(4, [{ type: 'complete', seq: 1 }])).rejects.toThrow('epoch');
+    await later.commit({
+      shard: 0,
+      epoch: second.epoch,
+      incarnation: 'two',
+      number: 1,
+      transitions: [
+        { type: 'interrupt', seq: 1 },
+        { type: 'replay', id: 'm1', newId: 'm5' },
+        { type: 'cancel', id: 'm3' },
+      ],
+    });
+    await recordFinal(store, recorder, [0]);
+    const facts = sink.events.filter(({ type }) => !type.startsWith('commit') && type !== 'final');
+    expect(facts.map((event) => [event.type, 'id' in event ? event.id : undefined])).toEqual([
+      ['nodeStarted', undefined],
+      ['opened', undefined],
+      ['accepted', 'm1'],
+      ['dispatched', 'm1'],
+      ['linked', 'm1'],
+      ['accepted', 'm3'],
+      ['accepted', 'm4'],
+      ['retried', 'm1'],
+      ['dispatched', 'm1'],
+      ['opened', undefined],
+      ['replayCalled', 'm1'],
+      ['ended', 'm1'],
+      ['replayed', 'm1'],
+      ['ended', 'm3'],
+    ]);
+    expect(sink.events.filter(({ type }) => type === 'final')).toMatchObject([
+      { counts: { accepted: 4, pending: 2, interrupted: 1, cancelled: 1, deadLetters: 0 }, pending: ['m4'] },
+      { pending: ['m5'] },
+    ]);
+    // The engine here withdrew m3 on its own account, which is the one thing that the history holds against it.
+    const report = checkHistory(sink.events, { closedWorld: false });
+    expect(report.violations.map(({ invariant, messageId }) => [invariant, messageId])).toEqual([['I8', 'm3']]);
+  });
+});
