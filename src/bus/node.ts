@@ -1,0 +1,203 @@
+/**
+ * A node: one process running the library, put together from its parts. `atomic-queues/core` users make it with
+ * `createNode`; the NestJS module makes it for its users.
+ *
+ * Life: made → open (messages are accepted) → started (messages run) → stopped. Each step is idempotent; the constructor
+ * does no I/O.
+ */
+import { DeadLetters } from '../dead-letter/dead-letters.js';
+import { type HandlerEntry, HandlerTable } from '../entity/handler-table.js';
+import type { LifecycleEvents } from '../entity/lifecycle-events.js';
+import type { MessageContext } from '../entity/message-context.js';
+import { Operations } from '../entity/operations.js';
+import { type RecoveryReport, recoverLines, settleInFlight } from '../entity/recovery.js';
+import { ShardOwner } from '../entity/shard-owner.js';
+import { drain, type StopReport } from '../entity/shutdown.js';
+import { Submitter } from '../entity/submitter.js';
+import type { ClassReference } from '../message/class-reference.js';
+import type { MessageKind } from '../message/envelope.js';
+import { AtomicQueuesError } from '../message/errors.js';
+import { MessageRegistry } from '../message/message-registry.js';
+import { type AtomicQueuesConfig, type ResolvedConfig, resolveConfig } from '../runtime/config.js';
+import { type Logger, silentLogger } from '../runtime/logger.js';
+import { type Runtime, systemRuntime } from '../runtime/runtime.js';
+import { TypedEvents } from '../runtime/typed-events.js';
+import type { Wal } from '../wal/wal.js';
+import { openStore } from './open-store.js';
+import { QueueBus } from './queue-bus.js';
+
+export interface NodeOptions {
+  readonly config?: AtomicQueuesConfig | undefined;
+  readonly runtime?: Runtime | undefined;
+  readonly logger?: Logger | undefined;
+  /** A store to use instead of the configured one. The node starts and stops it. */
+  readonly wal?: Wal | undefined;
+}
+
+export type Handler<M> = (message: M, context: MessageContext) => unknown;
+
+export class AtomicQueuesNode {
+  readonly config: ResolvedConfig;
+  readonly events: TypedEvents<LifecycleEvents>;
+  readonly handlers = new HandlerTable();
+  readonly registry: MessageRegistry;
+  readonly queueBus: QueueBus;
+  readonly deadLetters: DeadLetters;
+  readonly operations: Operations;
+  readonly submitter: Submitter;
+  readonly owner: ShardOwner;
+  readonly wal: Wal;
+  readonly runtime: Runtime;
+  /** Called once before the store is opened; the NestJS module finds its handlers here. */
+  beforeOpen: () => void | Promise<void> = () => {};
+  private readonly logger: Logger;
+  private opening: Promise<void> | undefined;
+  private starting: Promise<RecoveryReport> | undefined;
+  private stopping: Promise<StopReport> | undefined;
+  private inFlight: Awaited<ReturnType<ShardOwner['open']>>['inFlight'] = [];
+
+  constructor(options: NodeOptions = {}) {
+    this.config = resolveConfig(options.config ?? {});
+    this.runtime = options.runtime ?? systemRuntime;
+    this.logger = options.logger ?? silentLogger;
+    this.events = new TypedEvents<LifecycleEvents>((error, event) =>
+      this.logger.error(`A listener of the event "${event}" threw.`, error),
+    );
+    this.registry = new MessageRegistry(this.config);
+    this.wal = options.wal ?? openStore(this.config, this.runtime);
+    this.owner = new ShardOwner({
+      runtime: this.runtime,
+      wal: this.wal,
+      shard: 0,
+      config: this.config,
+      handlers: this.handlers,
+      registry: this.registry,
+      events: this.events,
+      logger: this.logger,
+    });
+    this.submitter = new Submitter(this.owner);
+    this.operations = new Operations(this.owner);
+    this.queueBus = new QueueBus(this);
+    this.deadLetters = new DeadLetters(this.wal, {
+      replay: (id) => this.whenOpen().then(() => this.operations.replay(id)),
+      purge: (id) => this.whenOpen().then(() => this.operations.purgeDeadLetter(id)),
+    });
+  }
+
+  /** Whether messages go straight in; otherwise `whenOpen` first. */
+  get isOpen(): boolean {
+    return this.owner.phase !== 'closed' || this.stopping !== undefined;
+  }
+
+  /**
+   * Registers a handler for a message class, or for a wire name (`'*'`: for every name that has no handler of its own).
+   * Only before the node is started.
+   * @throws AtomicQueuesError `CONFIG_INVALID` for a second handler of the same message.
+   */
+  handle<M extends object>(
+    cls: ClassReference<M>,
+    handler: Handler<M>,
+    options?: { readonly kind?: MessageKind | undefined },
+  ): this;
+  handle(
+    entityType: string,
+    name: string,
+    handler: Handler<unknown>,
+    options?: { readonly kind?: MessageKind | undefined },
+  ): this;
+  handle(first: ClassReference | string, second: unknown, third?: unknown, fourth?: unknown): this {
+    if (typeof first === 'string') {
+      const handler = third as Handler<unknown>;
+      const kind = (fourth as { kind?: MessageKind } | undefined)?.kind ?? 'command';
+      return this.addHandler(first, second as string, entry(handler, kind));
+    }
+    const { entityType, name, kind } = this.registry.register(first);
+    const options = third as { kind?: MessageKind } | undefined;
+    return this.addHandler(entityType, name, entry(second as Handler<unknown>, options?.kind ?? kind ?? 'command'));
+  }
+
+  addHandler(entityType: string, name: string, handler: HandlerEntry): this {
+    this.handlers.add(entityType, name, handler);
+    return this;
+  }
+
+  /** Opens the store and takes over what is in it. Messages are accepted from now on and start after `start`. */
+  open(): Promise<void> {
+    this.opening ??= this.openOnce();
+    return this.opening;
+  }
+
+  whenOpen(): Promise<void> {
+    if (this.stopping !== undefined) {
+      return Promise.reject(
+        new AtomicQueuesError('SHUTTING_DOWN', 'This node is shutting down and takes no new messages.'),
+      );
+    }
+    return this.open();
+  }
+
+  /** Opens if need be, settles what an earlier process left half done, and starts messages. */
+  start(): Promise<RecoveryReport> {
+    this.starting ??= this.startOnce();
+    return this.starting;
+  }
+
+  /** Takes nothing new, lets running handlers end within `shutdownTimeout`, closes the store. */
+  stop(): Promise<StopReport> {
+    this.stopping ??= this.stopOnce();
+    return this.stopping;
+  }
+
+  /** Resolves when nothing is in line, running, or on its way to the store (delayed messages apart). */
+  async whenIdle(): Promise<void> {
+    await this.open();
+    while (!this.owner.isIdle && this.owner.phase !== 'lost' && this.owner.phase !== 'closed') {
+      await this.events.once('idle');
+    }
+  }
+
+  private async openOnce(): Promise<void> {
+    await this.beforeOpen();
+    await this.wal.start();
+    const opened = await this.owner.open();
+    this.inFlight = opened.inFlight;
+    if (opened.inFlight.length === 0) this.pending = await recoverLines(this.owner);
+  }
+
+  private pending = 0;
+
+  private async startOnce(): Promise<RecoveryReport> {
+    await this.open();
+    let settled = { interrupted: 0, putBack: 0 };
+    if (this.inFlight.length > 0) {
+      settled = await settleInFlight(this.owner, this.inFlight);
+      this.pending = await recoverLines(this.owner);
+      this.inFlight = [];
+    }
+    this.owner.run();
+    return { ...settled, pending: this.pending };
+  }
+
+  private async stopOnce(): Promise<StopReport> {
+    try {
+      await (this.starting ?? this.opening);
+    } catch {
+      // A node that failed to start has nothing to drain; what it opened is closed below.
+    }
+    const report = await drain(this.owner, this.config.shutdownTimeout);
+    await this.wal.stop();
+    return report;
+  }
+}
+
+function entry(handler: Handler<unknown>, kind: MessageKind): HandlerEntry {
+  return {
+    kind,
+    label: handler.name === '' ? 'a function' : handler.name,
+    run: ({ message, context }) => handler(message, context),
+  };
+}
+
+export function createNode(options: NodeOptions = {}): AtomicQueuesNode {
+  return new AtomicQueuesNode(options);
+}

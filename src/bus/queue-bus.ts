@@ -1,0 +1,256 @@
+/**
+ * The way in. A message class or a raw (type, name, id, payload) becomes a submission: encoded, its entity and its handler
+ * known, so that whatever is wrong is told here and not later.
+ */
+
+import type { MessageStatus as StoredStatus } from '../entity/operations.js';
+import type { EnqueueOptions, Receipt, Submission, WaitOptions } from '../entity/submission.js';
+import { decodeReply, encodePayload } from '../message/codec.js';
+import { AtomicQueuesError, reviveError } from '../message/errors.js';
+import { type MessageClass, resolveEntityId, validateEntityId } from '../message/message-class.js';
+import type { Undeclared, WaitedReply } from '../message/reply.js';
+import { nearestName } from '../runtime/nearest-name.js';
+import { EntityScope, EntityTypeScope } from './entity-scope.js';
+import type { AtomicQueuesNode } from './node.js';
+
+export interface MessageStatus {
+  readonly id: string;
+  /**
+   * `enqueued` (also while delayed or backing off), `dispatched` (marked as started), a final state, or `unknown`: never
+   * accepted here, or ended long ago and kept for nobody (give a `messageId` to have the verdict kept).
+   */
+  readonly state: StoredStatus['state'];
+  readonly entityType?: string | undefined;
+  readonly entityId?: string | undefined;
+  /** Attempts started so far. */
+  readonly attempt?: number | undefined;
+  /** The kept reply of a completed message. */
+  readonly reply?: unknown;
+  /** Why it did not complete. */
+  readonly error?: Error | undefined;
+}
+
+export class QueueBus {
+  constructor(private readonly node: AtomicQueuesNode) {}
+
+  /**
+   * Resolves when the message is durable. It runs later, in its entity's line.
+   * @throws AtomicQueuesError (as a rejection) with the code of what was wrong; nothing was kept then.
+   */
+  enqueue(message: object, options?: EnqueueOptions): Promise<Receipt>;
+  enqueue(
+    entityType: string,
+    name: string,
+    entityId: string,
+    payload: unknown,
+    options?: EnqueueOptions,
+  ): Promise<Receipt>;
+  enqueue(
+    first: object | string,
+    second?: unknown,
+    third?: unknown,
+    fourth?: unknown,
+    fifth?: unknown,
+  ): Promise<Receipt> {
+    return typeof first === 'string'
+      ? this.submit(() => this.raw(first, second, third, fourth, fifth as EnqueueOptions | undefined))
+      : this.submit(() => this.fromMessage(first, second as EnqueueOptions | undefined));
+  }
+
+  /**
+   * Resolves with what the handler returned, after that is durable. The type of the reply comes from the message class.
+   * @throws AtomicQueuesError (as a rejection): `HANDLER_FAILED` with the handler's error as `cause`, `REPLY_TIMEOUT`
+   *   (the message goes on), `DEADLOCK`, `EXPIRED`, `CANCELLED`, `INTERRUPTED`, or the code of what was wrong at the door.
+   */
+  enqueueAndWait<R = never, M extends object = object>(message: M, options?: WaitOptions): Promise<WaitedReply<R, M>>;
+  enqueueAndWait<R = Undeclared>(
+    entityType: string,
+    name: string,
+    entityId: string,
+    payload: unknown,
+    options?: WaitOptions,
+  ): Promise<R>;
+  enqueueAndWait(
+    first: object | string,
+    second?: unknown,
+    third?: unknown,
+    fourth?: unknown,
+    fifth?: unknown,
+  ): Promise<unknown> {
+    return typeof first === 'string'
+      ? this.submitAndWait(() => this.raw(first, second, third, fourth, fifth as WaitOptions | undefined))
+      : this.submitAndWait(() => this.fromMessage(first, second as WaitOptions | undefined));
+  }
+
+  /** All messages in one commit, or none of them. The receipts stand in the order of the messages. */
+  enqueueBulk(messages: readonly object[], options?: EnqueueOptions): Promise<Receipt[]> {
+    return this.submitBulk(() => {
+      if (!Array.isArray(messages))
+        throw new AtomicQueuesError('INVALID_PAYLOAD', 'enqueueBulk takes an array of messages.');
+      return messages.map((message) => this.fromMessage(message as object, options));
+    });
+  }
+
+  /** The bus for one entity type, or for one entity. */
+  forEntity(entityType: string): EntityTypeScope;
+  forEntity(entityType: string, entityId: string): EntityScope;
+  forEntity(entityType: string, entityId?: string): EntityTypeScope | EntityScope {
+    return entityId === undefined
+      ? new EntityTypeScope(this, entityType)
+      : new EntityScope(this, entityType, validateEntityId(entityId, entityType));
+  }
+
+  /** How a message stands, by the id that `enqueue` gave. */
+  async status(id: string): Promise<MessageStatus> {
+    await this.node.open();
+    const { verdict, ...status } = await this.node.operations.status(id);
+    if (verdict === undefined) return status;
+    if (verdict.state === 'completed') return { ...status, reply: decodeReply(verdict.reply, this.node.config) };
+    return verdict.error === undefined ? status : { ...status, error: reviveError(verdict.error) };
+  }
+
+  /** Withdraws a message that has not started; its waiter gets `CANCELLED`. False when it has started, ended, or is unknown. */
+  async cancel(id: string): Promise<boolean> {
+    await this.node.whenOpen();
+    return this.node.operations.cancel(id);
+  }
+
+  /** Starts no more messages of an entity, or of a whole type, until `resume`. New ones are accepted and wait. Durable. */
+  async pause(entityType: string, entityId?: string): Promise<void> {
+    await this.node.whenOpen();
+    await this.node.operations.setPaused(true, entityType, entityId);
+  }
+
+  async resume(entityType: string, entityId?: string): Promise<void> {
+    await this.node.whenOpen();
+    await this.node.operations.setPaused(false, entityType, entityId);
+  }
+
+  /** Withdraws every message of an entity, or of a type, that has not started; returns how many. */
+  async purge(entityType: string, entityId?: string): Promise<number> {
+    await this.node.whenOpen();
+    return this.node.operations.purge(entityType, entityId);
+  }
+
+  /**
+   * Gives up a handler that does not settle: its message becomes `interrupted`, its entity goes on. Whatever the handler
+   * still does is guarded by its fencing token only. False when this node runs no handler for the message.
+   */
+  async release(id: string): Promise<boolean> {
+    await this.node.whenOpen();
+    return this.node.operations.release(id);
+  }
+
+  /** For scopes: what a message or a raw call becomes. Throws synchronously. */
+  fromMessage(message: object, options: EnqueueOptions = {}): Submission {
+    const messageClass = this.node.registry.ofInstance(message);
+    const { defaultEntityId } = this.node.owner.typeOf(messageClass.entityType);
+    const entityId = resolveEntityId(message, messageClass, defaultEntityId);
+    return this.submission(messageClass.entityType, messageClass.name, entityId, message, options, messageClass);
+  }
+
+  raw(entityType: unknown, name: unknown, id: unknown, payload: unknown, options: EnqueueOptions = {}): Submission {
+    if (typeof entityType !== 'string' || typeof name !== 'string') {
+      throw new AtomicQueuesError(
+        'INVALID_PAYLOAD',
+        'A raw call takes (entityType, name, entityId, payload), the first three as strings.',
+      );
+    }
+    const entityId = validateEntityId(id, entityType);
+    const messageClass = this.node.registry.find(entityType, name);
+    return this.submission(entityType, name, entityId, payload, options, messageClass);
+  }
+
+  submit(make: () => Submission): Promise<Receipt> {
+    try {
+      if (!this.node.isOpen)
+        return this.node.whenOpen().then(() => this.refusing(() => this.node.submitter.enqueue(make())));
+      return this.refusing(() => this.node.submitter.enqueue(make()));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  submitAndWait(make: () => Submission): Promise<unknown> {
+    const send = (): Promise<unknown> =>
+      this.refusing(() => {
+        const submission = make();
+        return this.node.submitter.enqueueAndWait(submission, submission.options);
+      });
+    try {
+      return this.node.isOpen ? send() : this.node.whenOpen().then(send);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  async submitBulk(make: () => Submission[]): Promise<Receipt[]> {
+    if (!this.node.isOpen) await this.node.whenOpen();
+    return this.refusing(() => this.node.submitter.enqueueBulk(make()));
+  }
+
+  /** Announces what the door refuses. */
+  private refusing<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      const { events, runtime } = this.node;
+      if (events.wants('rejected') && error instanceof AtomicQueuesError) {
+        events.emit('rejected', { code: error.code, entityType: error.subject?.entityType, at: runtime.clock.now() });
+      }
+      throw error;
+    }
+  }
+
+  private submission(
+    entityType: string,
+    name: string,
+    entityId: string,
+    payload: unknown,
+    options: EnqueueOptions,
+    messageClass: MessageClass | undefined,
+  ): Submission {
+    const { node } = this;
+    const handler = node.handlers.find(entityType, name);
+    if (handler === undefined) throw this.noHandler(entityType, name, messageClass);
+    // A wildcard handler does not know what it gets; the message's own mark does.
+    const kind = messageClass?.kind ?? handler.kind;
+    return {
+      kind,
+      isVolatile: kind === 'query' && node.owner.typeOf(entityType).queries === 'volatile',
+      entityType,
+      entityId,
+      name,
+      payload: encodePayload(payload, node.config, name),
+      options,
+    };
+  }
+
+  private noHandler(entityType: string, name: string, messageClass: MessageClass | undefined): AtomicQueuesError {
+    const { handlers, registry } = this.node;
+    const subject = { entityType, name };
+    const types = new Set([...handlers.entityTypes(), ...registry.entityTypes]);
+    if (!types.has(entityType)) {
+      const near = nearestName(entityType, [...types]);
+      return new AtomicQueuesError(
+        'UNKNOWN_ENTITY_TYPE',
+        `Entity type "${entityType}" is not known here.${near === undefined ? '' : ` Did you mean "${near}"?`} Known: ${[...types].join(', ') || 'none'}.`,
+        { subject },
+      );
+    }
+    if (messageClass === undefined) {
+      const names = [...new Set([...handlers.names(entityType), ...registry.namesOf(entityType)])];
+      const near = nearestName(name, names);
+      return new AtomicQueuesError(
+        'UNKNOWN_MESSAGE',
+        `Entity type "${entityType}" has no message "${name}".${near === undefined ? '' : ` Did you mean "${near}"?`} Known: ${names.join(', ') || 'none'}.`,
+        { subject },
+      );
+    }
+    return new AtomicQueuesError(
+      'NO_HANDLER',
+      `No handler takes "${name}" of entity type "${entityType}". Register a @CommandHandler or @QueryHandler for it, or a @JobHandler('${name}').`,
+      { subject },
+    );
+  }
+}

@@ -1,0 +1,34 @@
+/** `atomic-queues/core`: the library without NestJS. */
+
+export { EntityScope, EntityTypeScope } from './bus/entity-scope.js';
+export { AtomicQueuesNode, createNode, type Handler, type NodeOptions } from './bus/node.js';
+export { type MessageStatus, QueueBus } from './bus/queue-bus.js';
+export {
+  type DeadLetter,
+  type DeadLetterFilter,
+  type DeadLetterPage,
+  DeadLetters,
+  type ListOptions,
+} from './dead-letter/dead-letters.js';
+export type { HandlerEntry } from './entity/handler-table.js';
+export type { LifecycleEvents, MessageSubject } from './entity/lifecycle-events.js';
+export { currentMessage, type MessageContext } from './entity/message-context.js';
+export type { RecoveryReport } from './entity/recovery.js';
+export type { StopReport } from './entity/shutdown.js';
+export type { EnqueueOptions, Receipt, WaitOptions } from './entity/submission.js';
+export { EntityType, QueueEntity } from './message/entity-type.js';
+export type { ErrorDescription, MessageHeaders, MessageKind } from './message/envelope.js';
+export {
+  AtomicQueuesError,
+  type ErrorCode,
+  type ErrorSubject,
+  errorCodes,
+  isAtomicQueuesError,
+} from './message/errors.js';
+export { JobCommand, JobQuery } from './message/job-decorators.js';
+export { QueueEntityId } from './message/queue-entity-id.js';
+export { Reply, type ReplyOf } from './message/reply.js';
+export type { AtomicQueuesConfig, EntityConfig, RetryPolicy, StoreConfig, WalConfig } from './runtime/config.js';
+export { type Logger, silentLogger } from './runtime/logger.js';
+export type { Listener, TypedEvents } from './runtime/typed-events.js';
+export type { DeadLetterReason, FinalState, PendingState } from './wal/transition.js';

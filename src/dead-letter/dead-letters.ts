@@ -1,0 +1,204 @@
+/**
+ * What did not complete: list, look at, put back in line, remove. It reads the store and leaves the changes to whoever
+ * may write (`DeadLetterActions`): the owner on its node, or offers from another process.
+ */
+import type { ErrorDescription } from '../message/envelope.js';
+import type { AttemptRecord, DeadLetterReason, DeadLetter as StoredLetter } from '../wal/transition.js';
+import type { DeadLetterQuery, Wal } from '../wal/wal.js';
+
+export interface DeadLetterActions {
+  /** The id of the new message, or undefined when there is no such letter. Resolves when it is durable. */
+  replay(id: string): Promise<string | undefined>;
+  /** False when there is no such letter. */
+  purge(id: string): Promise<boolean>;
+}
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly name: string;
+  readonly reason: DeadLetterReason;
+  readonly error?: ErrorDescription | undefined;
+  /** Attempts started. */
+  readonly attempts: number;
+  /** Times that an owner was lost while the message was marked as started. */
+  readonly interruptions: number;
+  /** Ends of the attempts, oldest first. */
+  readonly history: readonly AttemptRecord[];
+  /** Wall times, milliseconds since the epoch. */
+  readonly enqueuedAt: number;
+  readonly diedAt: number;
+  /** JSON text, as it was sent. */
+  readonly payload: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly messageId?: string | undefined;
+  /** The dead letter that this message was a replay of. */
+  readonly replayOf?: string | undefined;
+}
+
+/** Which letters: all conditions that are given must hold. */
+export interface DeadLetterFilter {
+  readonly entityType?: string | undefined;
+  readonly entityId?: string | undefined;
+  /** Wire name of the message. */
+  readonly name?: string | undefined;
+  readonly reason?: DeadLetterReason | undefined;
+  /** Died at or after / before: a Date, or wall milliseconds. */
+  readonly since?: number | Date | undefined;
+  readonly until?: number | Date | undefined;
+}
+
+export interface DeadLetterPage {
+  readonly letters: readonly DeadLetter[];
+  /** Hand this in as `cursor` for the next page; undefined: this was the last one. */
+  readonly cursor?: number | undefined;
+}
+
+export interface ListOptions extends DeadLetterFilter {
+  /** Letters per page, 1 to 1,000. Default 100. */
+  readonly limit?: number | undefined;
+  readonly cursor?: number | undefined;
+}
+
+/** Told during long replays and purges. */
+export type Progress = (done: number) => void;
+
+const PAGE_DEFAULT = 100;
+const PAGE_MAX = 1000;
+/** Replays and purges handed over at the same time, so that they share commits. */
+const BATCH = 200;
+
+export class DeadLetters {
+  constructor(
+    private readonly wal: Wal,
+    private readonly actions: DeadLetterActions,
+    private readonly shard = 0,
+  ) {}
+
+  /** A page of letters, oldest first. */
+  async list(options: ListOptions = {}): Promise<DeadLetterPage> {
+    const limit = Math.min(Math.max(1, options.limit ?? PAGE_DEFAULT), PAGE_MAX);
+    const found = await this.wal.deadLetters(this.shard, { ...query(options), after: options.cursor, limit });
+    const last = found.at(-1);
+    const letters = found.map(toLetter);
+    return found.length < limit || last === undefined ? { letters } : { letters, cursor: last.number };
+  }
+
+  async get(id: string): Promise<DeadLetter | undefined> {
+    const letter = await this.wal.deadLetter(this.shard, id);
+    return letter === undefined ? undefined : toLetter(letter);
+  }
+
+  /** How many letters the filter takes in. */
+  async count(filter: DeadLetterFilter = {}): Promise<number> {
+    let count = 0;
+    for await (const letters of this.pages(filter)) count += letters.length;
+    return count;
+  }
+
+  /**
+   * Puts a letter back at the end of its entity's line, as a new message that remembers its origin; the letter goes in
+   * the same commit (M17). With a filter: every letter that it takes in now.
+   */
+  replay(id: string): Promise<{ readonly id: string } | undefined>;
+  replay(filter: DeadLetterFilter, progress?: Progress): Promise<number>;
+  async replay(
+    what: string | DeadLetterFilter,
+    progress?: Progress,
+  ): Promise<{ readonly id: string } | undefined | number> {
+    if (typeof what === 'string') {
+      const id = await this.actions.replay(what);
+      return id === undefined ? undefined : { id };
+    }
+    return this.each(what, async (id) => (await this.actions.replay(id)) !== undefined, progress);
+  }
+
+  /** Removes a letter for good; with a filter, every letter that it takes in now. */
+  purge(id: string): Promise<boolean>;
+  purge(filter: DeadLetterFilter, progress?: Progress): Promise<number>;
+  async purge(what: string | DeadLetterFilter, progress?: Progress): Promise<boolean | number> {
+    if (typeof what === 'string') return this.actions.purge(what);
+    return this.each(what, (id) => this.actions.purge(id), progress);
+  }
+
+  private async each(
+    filter: DeadLetterFilter,
+    act: (id: string) => Promise<boolean>,
+    progress: Progress = () => {},
+  ): Promise<number> {
+    // What dies again because of a replay is not taken in a second time: only letters from before this call count.
+    const newest = await this.newestNumber(filter);
+    let done = 0;
+    for await (const letters of this.pages(filter)) {
+      const known = letters.filter((letter) => letter.number <= newest);
+      for (let start = 0; start < known.length; start += BATCH) {
+        const results = await Promise.all(known.slice(start, start + BATCH).map((letter) => act(letter.id)));
+        done += results.filter(Boolean).length;
+        progress(done);
+      }
+      if (known.length < letters.length) break;
+    }
+    return done;
+  }
+
+  private async newestNumber(filter: DeadLetterFilter): Promise<number> {
+    let newest = 0;
+    for await (const letters of this.pages(filter)) newest = letters.at(-1)?.number ?? newest;
+    return newest;
+  }
+
+  private async *pages(filter: DeadLetterFilter): AsyncGenerator<readonly StoredLetter[]> {
+    let after: number | undefined;
+    for (;;) {
+      const letters = await this.wal.deadLetters(this.shard, { ...query(filter), after, limit: PAGE_MAX });
+      if (letters.length > 0) yield letters;
+      if (letters.length < PAGE_MAX) return;
+      after = letters.at(-1)?.number;
+    }
+  }
+}
+
+function query({ entityType, entityId, name, reason, since, until }: DeadLetterFilter): Omit<DeadLetterQuery, 'limit'> {
+  return {
+    entityType,
+    entityId,
+    name,
+    reason,
+    since: since === undefined ? undefined : Number(since),
+    until: until === undefined ? undefined : Number(until),
+  };
+}
+
+function toLetter({ id, reason, error, diedAt, message }: StoredLetter): DeadLetter {
+  const {
+    entityType,
+    entityId,
+    name,
+    attempt,
+    interruptions,
+    history,
+    enqueuedAt,
+    payload,
+    headers,
+    messageId,
+    replayOf,
+  } = message;
+  return {
+    id,
+    entityType,
+    entityId,
+    name,
+    reason,
+    error,
+    attempts: attempt,
+    interruptions,
+    history,
+    enqueuedAt,
+    diedAt,
+    payload,
+    headers,
+    messageId,
+    replayOf,
+  };
+}

@@ -1,0 +1,110 @@
+/**
+ * Delayed messages: they wait in the store, not in memory, and this part wakes up when the next one is due and asks the
+ * store to put the due ones in line. Owns one timer, and the items of delayed messages that somebody here waits for.
+ */
+import type { Clock } from '../runtime/clock.js';
+import type { TimerHandle, Timers } from '../runtime/timers.js';
+import type { Participant } from '../wal/group-commit.js';
+import type { Outcome, StoredMessage, Transition } from '../wal/transition.js';
+import type { Item } from './item.js';
+
+export interface DelayedMessagesOptions {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly due: (
+    now: number,
+    limit: number,
+  ) => Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number | undefined }>;
+  readonly commit: (transition: Transition, participant: Participant) => void;
+  /** The message has taken its place in line. */
+  readonly queued: (message: StoredMessage, item: Item | undefined) => void;
+  readonly expired: (message: StoredMessage, item: Item | undefined) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** Messages promoted per round, so that a million that are due at once do not fill one commit. */
+const PROMOTE_MAX = 256;
+/** After a failed look into the store, milliseconds. */
+const LOOK_AGAIN_MS = 200;
+
+export class DelayedMessages implements Participant {
+  private readonly waitedFor = new Map<string, Item>();
+  private timer: TimerHandle | undefined;
+  private nextDueAt = Number.POSITIVE_INFINITY;
+  private promoting = 0;
+  private stopped = true;
+
+  constructor(private readonly options: DelayedMessagesOptions) {}
+
+  start(nextDueAt: number | undefined): void {
+    this.stopped = false;
+    if (nextDueAt !== undefined) this.dueAt(nextDueAt);
+  }
+
+  stop(): void {
+    this.stopped = true;
+    if (this.timer !== undefined) this.options.timers.clear(this.timer);
+    this.timer = undefined;
+  }
+
+  get isPromoting(): boolean {
+    return this.promoting > 0;
+  }
+
+  /** A message was accepted with a delay. `item` when somebody waits for it. */
+  add(item: Item, notBefore: number): void {
+    if (item.waiter !== undefined) this.waitedFor.set(item.id, item);
+    this.dueAt(notBefore);
+  }
+
+  /** Forgets the item of a delayed message that was withdrawn. */
+  takeOut(id: string): Item | undefined {
+    const item = this.waitedFor.get(id);
+    this.waitedFor.delete(id);
+    return item;
+  }
+
+  items(): Item[] {
+    return [...this.waitedFor.values()];
+  }
+
+  dueAt(at: number): void {
+    if (this.stopped || at >= this.nextDueAt) return;
+    this.nextDueAt = at;
+    if (this.timer !== undefined) this.options.timers.clear(this.timer);
+    this.timer = this.options.timers.set(this.wake, at - this.options.clock.now());
+  }
+
+  committed(outcome: Outcome, transition: Transition): void {
+    this.promoting -= 1;
+    const id = transition.type === 'promote' ? transition.id : '';
+    if (outcome.type === 'queued') this.options.queued(outcome.message, this.takeOut(id));
+    else if (outcome.type === 'expired') this.options.expired(outcome.message, this.takeOut(id));
+    else if (outcome.type === 'not-due') this.dueAt(outcome.dueAt);
+    if (this.promoting === 0) this.wake();
+  }
+
+  refused(): void {
+    this.promoting -= 1;
+  }
+
+  private readonly wake = (): void => {
+    this.timer = undefined;
+    this.nextDueAt = Number.POSITIVE_INFINITY;
+    if (!this.stopped) void this.promoteDue();
+  };
+
+  private async promoteDue(): Promise<void> {
+    try {
+      const { ids, nextDueAt } = await this.options.due(this.options.clock.now(), PROMOTE_MAX);
+      if (this.stopped) return;
+      this.promoting += ids.length;
+      for (const id of ids) this.options.commit({ type: 'promote', id }, this);
+      if (nextDueAt !== undefined) this.dueAt(nextDueAt);
+    } catch (error) {
+      if (this.stopped) return;
+      this.options.failed(error);
+      this.dueAt(this.options.clock.now() + LOOK_AGAIN_MS);
+    }
+  }
+}

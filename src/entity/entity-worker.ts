@@ -1,0 +1,465 @@
+/**
+ * The worker of one entity: its line and the rules by which messages leave it. One handler at a time (I3), in order (I4),
+ * each started only after its dispatch is durable (I2).
+ *
+ * Owns: the mailbox, the messages marked as started, and the stage of every item. It performs nothing itself: it asks its
+ * host to commit transitions and to run handlers. It is made by an entity's first message and forgotten when idle, so it
+ * holds no timer and no promise while idle.
+ *
+ * Invariants:
+ * - `marked` holds, in order, what is being dispatched or is dispatched and has not settled; with `dispatchAhead: 1` that
+ *   is at most one message.
+ * - Everything in `marked` came before everything in `mailbox`, except while marked ones are being put back behind a
+ *   message that failed and will be retried.
+ * - `running` is the one item handed to the host to run; its handler has not settled.
+ */
+
+import type { EntityKey } from '../message/entity-key.js';
+import type { ErrorDescription } from '../message/envelope.js';
+import type { Deadline } from '../runtime/deadlines.js';
+import type { FinalState, Outcome, Transition } from '../wal/transition.js';
+import type { MessageHead } from '../wal/wal.js';
+import { Item } from './item.js';
+import { Mailbox, type MailboxEntry } from './mailbox.js';
+import { type RetryPolicy, retryDelayMs } from './retry.js';
+import type { SlotTaker } from './running-slots.js';
+
+/** What a worker needs from the owner of its shard. */
+export interface WorkerHost {
+  /** False while this node does not start messages: before start-up is done, and while it drains. */
+  readonly startsMessages: boolean;
+  now(): number;
+  commit(transition: Transition, item: Item): void;
+  /** Runs the item's handler soon; the host calls `settled` when it is done. */
+  start(item: Item): void;
+  takeSlot(worker: EntityWorker): boolean;
+  giveSlotBack(): void;
+  readonly slotsContended: boolean;
+  /** Calls `deadlinePassed` of the target after the delay; returns a key for `clearDeadline`. */
+  setDeadline(target: Deadline, delayMs: number): number;
+  clearDeadline(target: Deadline, key: number): void;
+  /** The head of a message that is in memory as a place only and is not usual: backing off, expiring, parked. */
+  unusualHead(seq: number): MessageHead | undefined;
+  /** Whether a handler here takes this message. Items known by place only always have one. */
+  handles(item: Item): boolean;
+
+  /** A message that was in memory as a place only is out of the line. */
+  placeRemoved(worker: EntityWorker): void;
+  accepted(item: Item): void;
+  duplicate(item: Item, outcome: Extract<Outcome, { type: 'duplicate' }>): void;
+  delayed(item: Item, notBefore: number): void;
+  refusedByStore(item: Item, error: Error): void;
+  retried(item: Item, error: ErrorDescription | undefined, notBefore: number): void;
+  /** The verdict is durable. */
+  ended(item: Item, state: FinalState): void;
+  /** The worker has nothing left. */
+  becameIdle(worker: EntityWorker): void;
+}
+
+export interface WorkerOptions {
+  readonly dispatchAhead: number;
+  readonly retry: RetryPolicy;
+}
+
+export class EntityWorker implements SlotTaker, Deadline {
+  readonly mailbox = new Mailbox();
+  private marked: Item[] = [];
+  private running: Item | undefined;
+  /** Items whose outcome is on its way to the store. */
+  private finishing = 0;
+  private slot: 'none' | 'asked' | 'held' = 'none';
+  private backoffKey = -1;
+  /** Pending messages of this entity on this node, for `workerMaxQueueDepth`. */
+  depth = 0;
+  paused = false;
+  /** After an unclean start the first message runs alone (M13). */
+  firstRunsAlone = false;
+
+  constructor(
+    readonly key: EntityKey,
+    readonly entityType: string,
+    readonly entityId: string,
+    readonly options: WorkerOptions,
+    private readonly host: WorkerHost,
+  ) {}
+
+  get isIdle(): boolean {
+    return this.mailbox.length === 0 && this.marked.length === 0 && this.running === undefined && this.finishing === 0;
+  }
+
+  /** Whether anything of this entity has started and not settled, or is marked to start. */
+  get isBusy(): boolean {
+    return this.running !== undefined || this.marked.length > 0;
+  }
+
+  /**
+   * Takes in a new command whose append is about to be committed. Returns whether the same commit may mark it as started:
+   * nothing is ahead of it but what is marked already.
+   */
+  enter(item: Item, mayDispatch: boolean): boolean {
+    if (
+      mayDispatch &&
+      this.mailbox.length === 0 &&
+      this.marked.length < this.ahead &&
+      this.mayStart &&
+      this.host.handles(item) &&
+      this.haveSlot()
+    ) {
+      item.appendDispatches = true;
+      this.marked.push(item);
+      return true;
+    }
+    this.mailbox.push(item);
+    return false;
+  }
+
+  /** Takes in something that stands in line already: a volatile query, or a message that the store put there. */
+  line(entry: MailboxEntry): void {
+    if (typeof entry !== 'number' && entry.seq > 0) {
+      // What came in from outside took its place before the appends that are still on their way.
+      this.mailbox.insertBefore(
+        entry,
+        (other) => placeOf(other) > entry.seq || (typeof other !== 'number' && other.stage === 'appending'),
+      );
+    } else this.mailbox.push(entry);
+    this.advance();
+  }
+
+  /** Looks whether anything can start or be marked. Safe to call at any time. */
+  advance(): void {
+    if (!this.mayStart) {
+      if (this.marked.length > 0) this.putBackMarked();
+      return;
+    }
+    this.startMarked();
+    this.markMore();
+  }
+
+  slotGranted(): void {
+    if (this.slot !== 'asked') {
+      this.host.giveSlotBack();
+      return;
+    }
+    this.slot = 'held';
+    this.advance();
+    this.letSlotGo();
+  }
+
+  /** The back-off of the head has passed. */
+  deadlinePassed(): void {
+    this.backoffKey = -1;
+    this.advance();
+  }
+
+  /** The running handler settled. `failure` is undefined when it succeeded. */
+  settled(item: Item, failure: { error: ErrorDescription; retryable: boolean } | undefined): void {
+    if (item.released) return;
+    this.leaveRunning(item);
+    if (item.isVolatile) {
+      item.error = failure?.error;
+      this.end(item, failure === undefined ? 'completed' : 'failed');
+    } else if (failure === undefined) {
+      this.finish(item, {
+        type: 'complete',
+        seq: item.seq,
+        reply: item.messageId !== undefined || item.keepVerdict ? item.reply : undefined,
+        keepVerdict: item.keepVerdict,
+      });
+    } else {
+      const delayMs = failure.retryable ? retryDelayMs(this.options.retry, item.attempt) : undefined;
+      item.error = failure.error;
+      if (delayMs === undefined) {
+        this.finish(item, { type: 'fail', seq: item.seq, error: failure.error, keepVerdict: item.keepVerdict });
+      } else {
+        // The head is back before anything else is looked at, so nothing overtakes it (I4).
+        item.notBefore = Number.POSITIVE_INFINITY;
+        this.mailbox.unshift(item);
+        this.finish(item, { type: 'retry', seq: item.seq, delayMs, error: failure.error });
+      }
+    }
+    if (this.host.slotsContended) this.letSlotGo();
+    this.advance();
+    this.letSlotGo();
+  }
+
+  /** Ends the wait for a handler that does not settle: the message becomes `interrupted`, the line goes on (M18). */
+  release(item: Item, error: ErrorDescription): boolean {
+    if (this.running !== item || item.isVolatile) return false;
+    item.released = true;
+    this.leaveRunning(item);
+    item.error = error;
+    this.finish(item, { type: 'interrupt', seq: item.seq, error, keepVerdict: true });
+    this.advance();
+    this.letSlotGo();
+    return true;
+  }
+
+  /** Puts marked messages that have not started back into the line, e.g. because the node drains. */
+  putBackMarked(): void {
+    const startable = this.running === undefined ? this.marked : this.marked.slice(1);
+    for (const item of startable.filter((each) => each.stage === 'marked')) {
+      this.marked = this.marked.filter((each) => each !== item);
+      item.notBefore = Number.POSITIVE_INFINITY;
+      this.putBack(item);
+      this.finish(item, {
+        type: 'retry',
+        seq: item.seq,
+        delayMs: 0,
+        unstarted: true,
+        error: { name: 'NotStarted', message: 'Marked ahead and put back before it started.' },
+      });
+    }
+    this.letSlotGo();
+  }
+
+  /** Takes out a message that the store no longer has in line; returns it when it was more than a place. */
+  takeOut(seq: number): Item | undefined {
+    let entry = this.mailbox.remove((each) => placeOf(each) === seq);
+    if (entry === undefined) {
+      entry = this.marked.find((each) => each.seq === seq && each.stage === 'dispatching');
+      this.marked = this.marked.filter((each) => each !== entry);
+    }
+    if (typeof entry === 'object') return entry;
+    if (entry !== undefined) this.host.placeRemoved(this);
+    return undefined;
+  }
+
+  /** Ends an item that `takeOut` returned. */
+  endTakenOut(item: Item, state: FinalState): void {
+    this.end(item, state);
+    this.advance();
+    this.letSlotGo();
+  }
+
+  /** Drops a volatile query that has not started. */
+  dropVolatile(item: Item): void {
+    if (this.mailbox.remove((each) => each === item) !== undefined) this.endTakenOut(item, 'cancelled');
+  }
+
+  /** Every item in memory that has not ended, whatever its stage. */
+  items(): Item[] {
+    const waiting = this.mailbox.entries().filter((entry): entry is Item => typeof entry !== 'number');
+    const running = this.running !== undefined && this.running.isVolatile ? [this.running] : [];
+    return [...running, ...this.marked, ...waiting];
+  }
+
+  /** The store has answered for one of this worker's items. */
+  committed(item: Item, outcome: Outcome, transition: Transition, now: number): void {
+    switch (transition.type) {
+      case 'append':
+        this.appendAnswered(item, outcome, now);
+        break;
+      case 'dispatch':
+        this.dispatchAnswered(item, outcome);
+        break;
+      case 'retry':
+      case 'interrupt':
+      case 'complete':
+      case 'fail':
+        this.finishing -= 1;
+        if (outcome.type === 'retried') {
+          item.stage = 'waiting';
+          item.notBefore = outcome.notBefore;
+          if (transition.type !== 'retry' || transition.unstarted !== true) {
+            this.host.retried(item, item.error, outcome.notBefore);
+          } else item.attempt -= 1;
+        } else {
+          this.end(
+            item,
+            transition.type === 'complete' ? 'completed' : transition.type === 'fail' ? 'failed' : 'interrupted',
+          );
+        }
+        break;
+      case 'expire':
+        if (outcome.type === 'expired' && this.takeOut(item.seq) !== undefined) this.end(item, 'expired');
+        break;
+      default:
+        break;
+    }
+    this.advance();
+    this.letSlotGo();
+    this.idleCheck();
+  }
+
+  refused(item: Item, error: Error, transition: Transition): void {
+    if (transition.type === 'append') {
+      if (item.appendDispatches) this.marked = this.marked.filter((each) => each !== item);
+      else this.mailbox.remove((each) => each === item);
+    }
+    item.stage = 'ended';
+    this.host.refusedByStore(item, error);
+    this.letSlotGo();
+    this.idleCheck();
+  }
+
+  private appendAnswered(item: Item, outcome: Outcome, now: number): void {
+    const isMarked = item.appendDispatches;
+    if (outcome.type === 'appended') {
+      item.seq = outcome.seq;
+      item.enqueuedAt = now;
+      item.expiresAt = outcome.expiresAt ?? 0;
+      if (outcome.dispatched) {
+        item.attempt = 1;
+        item.stage = 'marked';
+      } else {
+        item.stage = 'waiting';
+        if (isMarked) {
+          this.marked = this.marked.filter((each) => each !== item);
+          item.appendDispatches = false;
+          this.putBack(item);
+        }
+      }
+      this.host.accepted(item);
+      return;
+    }
+    if (isMarked) this.marked = this.marked.filter((each) => each !== item);
+    else this.mailbox.remove((each) => each === item);
+    if (outcome.type === 'duplicate') {
+      item.stage = 'ended';
+      this.host.duplicate(item, outcome);
+    } else if (outcome.type === 'expired') {
+      item.enqueuedAt = now;
+      item.seq = outcome.message.seq;
+      this.host.accepted(item);
+      this.end(item, 'expired');
+    } else if (outcome.type === 'delayed') {
+      item.enqueuedAt = now;
+      item.stage = 'waiting';
+      this.host.accepted(item);
+      this.host.delayed(item, outcome.notBefore);
+    }
+  }
+
+  private dispatchAnswered(item: Item, outcome: Outcome): void {
+    // Withdrawn by something that was faster; whoever did that has told its waiter.
+    if (item.stage === 'ended') return;
+    if (outcome.type === 'dispatched') {
+      item.attempt = outcome.attempt;
+      item.stage = 'marked';
+      return;
+    }
+    this.marked = this.marked.filter((each) => each !== item);
+    if (outcome.type === 'expired') this.end(item, 'expired');
+    else if (outcome.type === 'not-found') this.end(item, 'cancelled');
+    else {
+      item.stage = 'waiting';
+      if (outcome.type === 'not-due') item.notBefore = outcome.dueAt;
+      this.putBack(item);
+    }
+  }
+
+  private get mayStart(): boolean {
+    return this.host.startsMessages && !this.paused;
+  }
+
+  private get ahead(): number {
+    return this.firstRunsAlone ? 1 : this.options.dispatchAhead;
+  }
+
+  private startMarked(): void {
+    if (this.running !== undefined) return;
+    const next = this.marked[0];
+    if (next === undefined || next.stage !== 'marked') return;
+    const head = this.mailbox.peek();
+    if (head !== undefined && typeof head !== 'number' && head.seq > 0 && head.seq < next.seq) {
+      this.putBackMarked();
+      return;
+    }
+    this.running = next;
+    this.host.start(next);
+  }
+
+  private markMore(): void {
+    while (this.marked.length < this.ahead) {
+      const item = this.head();
+      if (item === undefined || item.stage !== 'waiting') return;
+      if (item.isVolatile) {
+        if (this.isBusy || this.finishing > 0 || !this.haveSlot()) return;
+        this.mailbox.shift();
+        this.running = item;
+        this.host.start(item);
+        return;
+      }
+      if (item.notBefore > 0 && item.notBefore > this.host.now()) {
+        this.waitForBackoff(item.notBefore);
+        return;
+      }
+      if (!this.host.handles(item) || !this.haveSlot()) return;
+      this.mailbox.shift();
+      this.marked.push(item);
+      item.stage = 'dispatching';
+      this.host.commit({ type: 'dispatch', seq: item.seq }, item);
+    }
+  }
+
+  /** The head of the line as an item; a place number becomes one when its turn comes near. */
+  private head(): Item | undefined {
+    const entry = this.mailbox.peek();
+    if (typeof entry !== 'number') return entry;
+    const head = this.host.unusualHead(entry);
+    const item = new Item(this, 'command', false, '', head?.name ?? '', undefined, undefined, undefined, 'waiting');
+    item.seq = entry;
+    item.counted = true;
+    if (head !== undefined) {
+      item.notBefore = head.notBefore;
+      item.expiresAt = head.expiresAt;
+      item.attempt = head.attempt;
+      item.interruptions = head.interruptions;
+    }
+    this.mailbox.replaceHead(item);
+    return item;
+  }
+
+  private waitForBackoff(notBefore: number): void {
+    if (this.backoffKey >= 0 || notBefore === Number.POSITIVE_INFINITY) return;
+    this.backoffKey = this.host.setDeadline(this, notBefore - this.host.now());
+  }
+
+  private leaveRunning(item: Item): void {
+    this.running = undefined;
+    this.firstRunsAlone = false;
+    if (!item.isVolatile && this.marked[0] === item) this.marked.shift();
+  }
+
+  private finish(item: Item, transition: Transition): void {
+    item.stage = 'finishing';
+    this.finishing += 1;
+    this.host.commit(transition, item);
+  }
+
+  private end(item: Item, state: FinalState): void {
+    item.stage = 'ended';
+    this.host.ended(item, state);
+    this.idleCheck();
+  }
+
+  /** Puts an item back to where it was: before everything but what has a smaller place. */
+  private putBack(item: Item): void {
+    this.mailbox.insertBefore(item, (other) => {
+      const place = placeOf(other);
+      return place === 0 || place > item.seq;
+    });
+  }
+
+  private haveSlot(): boolean {
+    if (this.slot === 'held') return true;
+    if (this.slot === 'none') this.slot = this.host.takeSlot(this) ? 'held' : 'asked';
+    return this.slot === 'held';
+  }
+
+  /** A slot is kept from message to message only while nobody else waits for one (I9). */
+  private letSlotGo(): void {
+    if (this.slot !== 'held') return;
+    if (this.isBusy) return;
+    this.slot = 'none';
+    this.host.giveSlotBack();
+  }
+
+  private idleCheck(): void {
+    if (this.isIdle) this.host.becameIdle(this);
+  }
+}
+
+function placeOf(entry: MailboxEntry): number {
+  return typeof entry === 'number' ? entry : entry.seq;
+}

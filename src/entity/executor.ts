@@ -1,0 +1,217 @@
+/**
+ * Runs handlers. Owns: the queue of items that may start, the set of running ones, loading of payloads that are in the
+ * store only, the time limit of a handler (M18), and what its result means. It decides nothing about order: it starts
+ * what workers hand it, at once.
+ */
+import type { ErrorDescription } from '../message/envelope.js';
+import { AtomicQueuesError, describeError, isRetryable } from '../message/errors.js';
+import type { Clock } from '../runtime/clock.js';
+import type { Deadline, Deadlines } from '../runtime/deadlines.js';
+import type { StoredMessage } from '../wal/transition.js';
+import type { HandlerEntry } from './handler-table.js';
+import type { Item } from './item.js';
+import { ActiveMessage, runWithMessage } from './message-context.js';
+
+export interface ExecutorOptions {
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly epoch: number;
+  readonly findHandler: (item: Item) => HandlerEntry | undefined;
+  /** The message as its handler gets it; throws INVALID_PAYLOAD. */
+  readonly decode: (item: Item) => unknown;
+  readonly encodeReply: (item: Item, value: unknown) => string | undefined;
+  /** Milliseconds; 0: no limit. */
+  readonly handlerTimeoutMs: (item: Item) => number;
+  readonly load: (seqs: readonly number[]) => Promise<readonly StoredMessage[]>;
+  readonly detached: (callback: () => void) => void;
+  readonly starting: (item: Item) => void;
+  readonly settled: (item: Item, ok: boolean, durationMs: number) => void;
+  readonly stuck: (item: Item, runningMs: number) => void;
+  /** A payload could not be read from the store. */
+  readonly loadFailed: (items: readonly Item[], error: Error) => void;
+}
+
+class HandlerDeadline implements Deadline {
+  constructor(
+    private readonly item: Item,
+    private readonly passed: (item: Item) => void,
+  ) {}
+
+  deadlinePassed(): void {
+    this.passed(this.item);
+  }
+}
+
+export class Executor {
+  readonly running = new Set<Item>();
+  private startQueue: Item[] = [];
+  private startScheduled = false;
+  private dispatchNumber = 0;
+  private readonly handlerDeadlines = new WeakMap<Item, HandlerDeadline>();
+
+  constructor(private readonly options: ExecutorOptions) {}
+
+  get isIdle(): boolean {
+    return this.running.size === 0 && this.startQueue.length === 0;
+  }
+
+  /** Starts the item's handler in a turn of its own, never inside the caller's stack or async context. */
+  run(item: Item): void {
+    this.startQueue.push(item);
+    if (this.startScheduled) return;
+    this.startScheduled = true;
+    this.options.detached(() => queueMicrotask(this.startQueued));
+  }
+
+  /** Fires the abort signal of a running handler. */
+  abort(item: Item, reason: Error): void {
+    item.active?.abort(reason);
+  }
+
+  private readonly startQueued = (): void => {
+    this.startScheduled = false;
+    const queue = this.startQueue;
+    this.startQueue = [];
+    let missing: Item[] | undefined;
+    for (const item of queue) {
+      if (item.payload === undefined) {
+        missing ??= [];
+        missing.push(item);
+      } else this.start(item);
+    }
+    if (missing !== undefined) void this.loadAndStart(missing);
+  };
+
+  private async loadAndStart(items: readonly Item[]): Promise<void> {
+    const bySeq = new Map(items.map((item) => [item.seq, item]));
+    let stored: readonly StoredMessage[];
+    try {
+      stored = await this.options.load([...bySeq.keys()].sort((a, b) => a - b));
+    } catch (error) {
+      this.options.loadFailed(items, error as Error);
+      return;
+    }
+    for (const message of stored) {
+      const item = bySeq.get(message.seq);
+      if (item === undefined) continue;
+      bySeq.delete(message.seq);
+      item.adopt(message);
+      this.start(item);
+    }
+    if (bySeq.size > 0) {
+      this.options.loadFailed(
+        [...bySeq.values()],
+        new Error('The store no longer has a message that it had marked as started.'),
+      );
+    }
+  }
+
+  private start(item: Item): void {
+    const { options } = this;
+    this.dispatchNumber += 1;
+    item.dispatchNumber = this.dispatchNumber;
+    if (item.isVolatile) item.attempt = 1;
+    item.stage = 'running';
+    item.reportedStuck = false;
+    const handler = options.findHandler(item);
+    this.running.add(item);
+    item.startedAt = options.clock.monotonic();
+    const active = new ActiveMessage(item, options.epoch);
+    item.active = active;
+    options.starting(item);
+    let result: unknown;
+    try {
+      if (handler === undefined) {
+        throw new AtomicQueuesError(
+          'NO_HANDLER',
+          `No handler for message "${item.name}" of entity type "${item.worker.entityType}".`,
+        );
+      }
+      const message = options.decode(item);
+      const timeoutMs = options.handlerTimeoutMs(item);
+      if (timeoutMs > 0) this.limit(item, timeoutMs);
+      result = runWithMessage(active, () => handler.run({ message, context: active }));
+    } catch (error) {
+      this.failed(item, error);
+      return;
+    }
+    if (isThenable(result)) {
+      result.then(
+        (value) => this.succeeded(item, value),
+        (error: unknown) => this.failed(item, error),
+      );
+    } else this.succeeded(item, result);
+  }
+
+  private succeeded(item: Item, value: unknown): void {
+    if (item.released) return;
+    if (item.waiter !== undefined || item.messageId !== undefined || item.keepVerdict) {
+      try {
+        item.reply = this.options.encodeReply(item, value);
+      } catch (error) {
+        // The handler has done its work; only its answer cannot travel. Saying that it failed would be a lie.
+        item.replyError = error as Error;
+      }
+    }
+    this.leave(item, true);
+    item.worker.settled(item, undefined);
+  }
+
+  private failed(item: Item, thrown: unknown): void {
+    if (item.released) return;
+    const error: ErrorDescription = describeError(thrown);
+    this.leave(item, false);
+    item.worker.settled(item, { error, retryable: isRetryable(thrown) });
+  }
+
+  private leave(item: Item, ok: boolean): void {
+    this.running.delete(item);
+    if (item.timeoutKey >= 0) this.clearLimit(item);
+    this.options.settled(item, ok, this.options.clock.monotonic() - item.startedAt);
+  }
+
+  /** Forgets a running item that was released: its handler goes on, but nobody listens. */
+  forget(item: Item): void {
+    this.running.delete(item);
+    if (item.timeoutKey >= 0) this.clearLimit(item);
+  }
+
+  private limit(item: Item, timeoutMs: number): void {
+    const deadline = new HandlerDeadline(item, this.timedOut);
+    this.handlerDeadlines.set(item, deadline);
+    item.timeoutKey = this.options.deadlines.set(deadline, timeoutMs);
+  }
+
+  private clearLimit(item: Item): void {
+    const deadline = this.handlerDeadlines.get(item);
+    if (deadline !== undefined) this.options.deadlines.clear(deadline, item.timeoutKey);
+    item.timeoutKey = -1;
+  }
+
+  private readonly timedOut = (item: Item): void => {
+    item.timeoutKey = -1;
+    if (item.stage !== 'running') return;
+    const limitMs = this.options.handlerTimeoutMs(item);
+    const error = new AtomicQueuesError(
+      'HANDLER_TIMEOUT',
+      `The handler of "${item.name}" for ${item.worker.entityType} "${item.worker.entityId}" has not settled within its handlerTimeout of ${limitMs} ms. ` +
+        `Its abort signal has fired; its entity waits until it settles, the process ends, or the message is released by an operator.`,
+      { subject: { messageId: item.id, entityType: item.worker.entityType, entityId: item.worker.entityId } },
+    );
+    item.keepVerdict = true;
+    this.abort(item, error);
+    item.waiter?.fail(error);
+    item.waiter = undefined;
+    this.reportStuck(item);
+  };
+
+  reportStuck(item: Item): void {
+    if (item.reportedStuck) return;
+    item.reportedStuck = true;
+    this.options.stuck(item, this.options.clock.monotonic() - item.startedAt);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}

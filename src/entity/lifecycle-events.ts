@@ -1,0 +1,57 @@
+/**
+ * What happens to messages and workers, as typed events. Tests, metrics and dashboards listen; nothing in the core
+ * depends on a listener. Times are wall milliseconds since the epoch, durations milliseconds.
+ */
+import type { ErrorDescription, MessageKind } from '../message/envelope.js';
+import type { FinalState } from '../wal/transition.js';
+
+export interface MessageSubject {
+  readonly id: string;
+  readonly kind: MessageKind;
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly name: string;
+}
+
+export interface LifecycleEvents {
+  /** The message is durable (a query: in line). */
+  accepted: MessageSubject & { readonly at: number };
+  /** The door refused it; nothing was kept. */
+  rejected: { readonly code: string; readonly entityType: string | undefined; readonly at: number };
+  /** The dispatch is durable and the handler is about to get its first instruction. */
+  started: MessageSubject & { readonly attempt: number; readonly fencingToken: string; readonly at: number };
+  /** The handler's promise settled; the outcome is not durable yet. */
+  settled: MessageSubject & { readonly attempt: number; readonly ok: boolean; readonly durationMs: number };
+  /** The attempt failed, another one will start in its place. */
+  retried: MessageSubject & { readonly attempt: number; readonly notBefore: number; readonly error: ErrorDescription };
+  /** The verdict is durable. */
+  ended: MessageSubject & {
+    readonly state: FinalState;
+    readonly attempt: number;
+    readonly at: number;
+    readonly error?: ErrorDescription | undefined;
+  };
+  /** The handler runs past its `handlerTimeout`; its entity waits (M18). */
+  stuck: MessageSubject & { readonly attempt: number; readonly runningMs: number };
+  /** The first message of an idle entity made its worker. */
+  workerSpawned: { readonly entityType: string; readonly entityId: string };
+  /** The worker went: idle for `workerIdleTimeout`, or evicted to make room. */
+  workerRemoved: {
+    readonly entityType: string;
+    readonly entityId: string;
+    readonly reason: 'idle' | 'evicted' | 'stopped';
+  };
+  /** Messages whose type or name no handler here takes were found at start; they stay in line untouched. */
+  parked: { readonly entityType: string; readonly name: string; readonly count: number };
+  /** A group commit became durable. */
+  committed: { readonly shard: number; readonly transitions: number; readonly durationMs: number };
+  /** The store refuses to commit; new work gets `STORE_DEGRADED` until `recovered`. */
+  degraded: { readonly reason: string };
+  recovered: { readonly degradedMs: number };
+  /** Dead letters of a type reached their limit; new work of the type is refused until some go (M17). */
+  deadLettersFull: { readonly entityType: string; readonly count: number; readonly limit: number };
+  /** Nothing is pending, running or being committed on this node. */
+  idle: { readonly at: number };
+  /** This node cannot go on safely and has stopped, e.g. its store vanished. */
+  fatal: { readonly error: Error };
+}

@@ -1,0 +1,123 @@
+/**
+ * What operators and callers do to messages that are in the store already: withdraw, look up, pause, purge, replay,
+ * release. Each is a transition like any other and resolves when it is durable.
+ */
+import type { Participant } from '../wal/group-commit.js';
+import type { FinalState, Outcome, PendingState, Transition, Verdict } from '../wal/transition.js';
+import type { ShardOwner } from './shard-owner.js';
+
+export interface MessageStatus {
+  readonly id: string;
+  /** `unknown`: never accepted, or ended and nobody could claim its verdict any more. */
+  readonly state: PendingState | FinalState | 'unknown';
+  readonly entityType?: string | undefined;
+  readonly entityId?: string | undefined;
+  readonly attempt?: number | undefined;
+  readonly verdict?: Verdict | undefined;
+}
+
+const PURGE_PAGE = 500;
+
+export class Operations {
+  constructor(private readonly owner: ShardOwner) {}
+
+  /** Withdraws a message. False when it has started, has ended, or is not known. */
+  async cancel(id: string): Promise<boolean> {
+    const outcome = await this.transition({ type: 'cancel', id }, (answer) => {
+      if (answer.type === 'cancelled') this.owner.withdrawn(answer.message);
+    });
+    return outcome.type === 'cancelled';
+  }
+
+  async status(id: string): Promise<MessageStatus> {
+    const record = await this.owner.options.wal.status(this.owner.options.shard, id);
+    if (record !== undefined) return record;
+    const state = this.owner.verdicts.recent.find(id);
+    return state === undefined ? { id, state: 'unknown' } : { id, state };
+  }
+
+  async setPaused(paused: boolean, entityType: string, entityId?: string): Promise<void> {
+    await this.transition({ type: paused ? 'pause' : 'resume', entityType, entityId }, () =>
+      this.owner.markPaused(entityType, entityId, paused),
+    );
+  }
+
+  /** Withdraws every waiting message of an entity, or of a type; returns how many. What has started goes on. */
+  async purge(entityType: string, entityId?: string): Promise<number> {
+    const { wal, shard } = this.owner.options;
+    const matches = (message: { entityType: string; entityId: string }): boolean =>
+      message.entityType === entityType && (entityId === undefined || message.entityId === entityId);
+    let purged = 0;
+    let after = 0;
+    for (;;) {
+      const page = await wal.scan(shard, after, PURGE_PAGE);
+      const seqs = page.filter((head) => head.state === 'enqueued' && matches(head)).map((head) => head.seq);
+      const messages = seqs.length === 0 ? [] : await wal.load(shard, seqs);
+      const gone = await Promise.all(messages.map((message) => this.cancel(message.id)));
+      purged += gone.filter(Boolean).length;
+      const last = page.at(-1);
+      if (last === undefined || page.length < PURGE_PAGE) break;
+      after = last.seq;
+    }
+    const { ids } = await wal.due(shard, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+    for (const id of ids) {
+      const record = await wal.status(shard, id);
+      if (record !== undefined && matches(record) && (await this.cancel(id))) purged += 1;
+    }
+    return purged;
+  }
+
+  /** Puts a dead letter back in line as a new message; returns its id, or undefined when there is no such letter. */
+  async replay(id: string): Promise<string | undefined> {
+    const newId = this.owner.nextId(false);
+    const outcome = await this.transition({ type: 'replay', id, newId }, (answer) => {
+      if (answer.type !== 'queued') return;
+      this.owner.countDeadLetter(answer.message.entityType, -1);
+      this.owner.enterLine(answer.message);
+    });
+    return outcome.type === 'queued' ? newId : undefined;
+  }
+
+  /** Removes a dead letter for good; false when there is no such letter. */
+  async purgeDeadLetter(id: string): Promise<boolean> {
+    const letter = await this.owner.options.wal.deadLetter(this.owner.options.shard, id);
+    const outcome = await this.transition({ type: 'purge', id });
+    if (outcome.type !== 'applied') return false;
+    if (letter !== undefined) this.owner.countDeadLetter(letter.message.entityType, -1);
+    return true;
+  }
+
+  /**
+   * Gives up a running handler that does not settle: its message becomes `interrupted` and its entity goes on, although
+   * the handler may still be at work. Only its fencing token guards what it does from now on. False when no handler is
+   * running for this message.
+   */
+  release(id: string): boolean {
+    for (const item of this.owner.executor.running) {
+      if (item.id !== id) continue;
+      const error = {
+        name: 'Released',
+        message: 'An operator released this message while its handler was still running.',
+      };
+      item.active?.abort(new Error(error.message));
+      if (!item.worker.release(item, error)) return false;
+      this.owner.executor.forget(item);
+      return true;
+    }
+    return false;
+  }
+
+  /** `apply` runs in order with the other outcomes of the commit, before anything that comes after it in line. */
+  private transition(transition: Transition, apply: (outcome: Outcome) => void = () => {}): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const participant: Participant = {
+        committed: (outcome) => {
+          apply(outcome);
+          resolve(outcome);
+        },
+        refused: (error) => reject(this.owner.storeRefusal(error, undefined)),
+      };
+      this.owner.add(transition, participant);
+    });
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * How an owner lets go: nothing new starts, what runs may end within a deadline, and what is left is told. Messages that
+ * have not started stay in the store for the next owner.
+ */
+import { AtomicQueuesError } from '../message/errors.js';
+import type { Item } from './item.js';
+import type { ShardOwner } from './shard-owner.js';
+
+export interface StopReport {
+  /** Handlers that were running when the stop began and ended in time. */
+  readonly drained: number;
+  /** Handlers that did not end in time: their messages are `interrupted`. */
+  readonly abandoned: readonly {
+    readonly id: string;
+    readonly entityType: string;
+    readonly entityId: string;
+    readonly name: string;
+  }[];
+  /** Messages that stay in the store and run after the next start. */
+  readonly pending: number;
+}
+
+export async function drain(owner: ShardOwner, deadlineMs: number): Promise<StopReport> {
+  if (owner.phase === 'closed' || owner.phase === 'lost') {
+    await owner.close(false);
+    return { drained: 0, abandoned: [], pending: owner.door.depth };
+  }
+  const { runtime } = owner.options;
+  owner.phase = 'draining';
+  failWaiting(owner);
+  const { running } = owner.executor;
+  for (const worker of [...owner.directory.all()]) worker.advance();
+  const before = running.size;
+  await settledOrDeadline(owner, deadlineMs);
+  const left = [...running];
+  const abandoned = left.map((item) => {
+    const { entityType, entityId } = item.worker;
+    return { id: item.id, entityType, entityId, name: item.name };
+  });
+  for (const item of left) {
+    const error = {
+      name: 'ShutdownDeadline',
+      message: `The handler had not settled ${deadlineMs} ms after the shutdown began.`,
+    };
+    item.active?.abort(new AtomicQueuesError('SHUTTING_DOWN', error.message, { subject: owner.errorSubject(item) }));
+    if (item.isVolatile) item.waiter?.fail(stopped(owner, item));
+    else if (item.worker.release(item, error)) owner.executor.forget(item);
+  }
+  // What settled in the last moment, and what was put back, becomes durable before the shard is given up.
+  for (;;) {
+    await owner.commits.whenIdle();
+    await new Promise<void>((resolve) => runtime.timers.defer(resolve));
+    if (owner.commits.idle || owner.lostWith !== undefined) break;
+  }
+  const pending = owner.door.depth;
+  owner.verdicts.failAll((id) => stillInStore(id));
+  await owner.close(owner.lostWith === undefined);
+  return { drained: before - abandoned.length, abandoned, pending };
+}
+
+/** Answers those who wait for messages that will not start any more. */
+function failWaiting(owner: ShardOwner): void {
+  const items = [...owner.directory.all()].flatMap((worker) => worker.items());
+  for (const item of [...items, ...owner.delayedMessages.items()]) {
+    if (
+      item.stage === 'running' ||
+      item.stage === 'marked' ||
+      item.stage === 'appending' ||
+      item.stage === 'dispatching'
+    )
+      continue;
+    item.waiter?.fail(stopped(owner, item));
+    item.waiter = undefined;
+    item.keepVerdict = true;
+  }
+}
+
+function stopped(owner: ShardOwner, item: Item): AtomicQueuesError {
+  if (item.isVolatile) {
+    return new AtomicQueuesError(
+      'SHUTTING_DOWN',
+      'This node is shutting down; the query was not answered. Ask again.',
+      {
+        subject: owner.errorSubject(item),
+      },
+    );
+  }
+  return stillInStore(item.id, owner.errorSubject(item));
+}
+
+function stillInStore(id: string, subject?: ReturnType<ShardOwner['errorSubject']>): AtomicQueuesError {
+  return new AtomicQueuesError(
+    'SHUTTING_DOWN',
+    `This node is shutting down. Message ${id} is in the store and runs after the next start; do not send it again.`,
+    { subject: subject ?? { messageId: id }, retryable: false },
+  );
+}
+
+async function settledOrDeadline(owner: ShardOwner, deadlineMs: number): Promise<void> {
+  const { runtime } = owner.options;
+  const endsAt = runtime.clock.monotonic() + deadlineMs;
+  for (;;) {
+    await owner.commits.whenIdle();
+    // A dispatch that was on its way when the stop began may just have come back: it is put back, not started.
+    await new Promise<void>((resolve) => runtime.timers.defer(resolve));
+    failWaiting(owner);
+    if (!owner.commits.idle) continue;
+    if (owner.executor.isIdle || owner.lostWith !== undefined) return;
+    const leftMs = endsAt - runtime.clock.monotonic();
+    if (leftMs <= 0) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        stopListening();
+        runtime.timers.clear(timer);
+        resolve();
+      };
+      const stopListening = owner.events.on('settled', done);
+      const timer = runtime.timers.set(done, leftMs);
+    });
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Every worker of this node, and the backlog of entities that have messages in the store but no worker yet.
+ *
+ * Owns: spawning on the first message, removal when idle, eviction of idle workers to make room, and the order in which
+ * backlog entities get a worker. A single sweep finds idle workers; an idle entity has no timer of its own.
+ */
+
+import type { EntityKey } from '../message/entity-key.js';
+import type { Clock } from '../runtime/clock.js';
+import type { TimerHandle, Timers } from '../runtime/timers.js';
+import type { EntityWorker } from './entity-worker.js';
+
+export interface DirectoryOptions {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Workers with work; 0: unbounded. Idle ones are evicted before the limit refuses. */
+  readonly workersMax: number;
+  readonly make: (key: EntityKey) => EntityWorker;
+  readonly idleTimeoutMs: (worker: EntityWorker) => number;
+  readonly spawned: (worker: EntityWorker) => void;
+  readonly removed: (worker: EntityWorker, reason: 'idle' | 'evicted' | 'stopped') => void;
+}
+
+/** Idle workers kept at most, whatever the limit on workers: keeping one saves little. */
+const IDLE_WORKERS_MAX = 10_000;
+/** How often idle workers are looked for, milliseconds; an idle worker lives at most this much past its timeout. */
+const SWEEP_INTERVAL_MS = 1000;
+
+export class WorkerDirectory {
+  private readonly workers = new Map<EntityKey, EntityWorker>();
+  /** Idle workers with the monotonic time since when, longest idle first. */
+  private readonly idle = new Map<EntityWorker, number>();
+  /** Places of the messages of entities without a worker, in order. */
+  private readonly backlog = new Map<EntityKey, number[]>();
+  private sweepTimer: TimerHandle | undefined;
+
+  constructor(private readonly options: DirectoryOptions) {}
+
+  /** Workers that have work. */
+  get active(): number {
+    return this.workers.size - this.idle.size;
+  }
+
+  get resident(): number {
+    return this.workers.size;
+  }
+
+  get backlogEntities(): number {
+    return this.backlog.size;
+  }
+
+  get isFull(): boolean {
+    return this.options.workersMax > 0 && this.active >= this.options.workersMax;
+  }
+
+  find(key: EntityKey): EntityWorker | undefined {
+    return this.workers.get(key);
+  }
+
+  /** Whether a new message for this entity needs no further worker. */
+  hasWork(key: EntityKey): boolean {
+    const worker = this.workers.get(key);
+    return (worker !== undefined && !this.idle.has(worker)) || this.backlog.has(key);
+  }
+
+  /** The entity's worker, made if need be, with the entity's backlog in its line. It counts as active from now on. */
+  activate(key: EntityKey): EntityWorker {
+    let worker = this.workers.get(key);
+    if (worker !== undefined) {
+      this.idle.delete(worker);
+      return worker;
+    }
+    const { workersMax, make, spawned } = this.options;
+    if (workersMax > 0 && this.workers.size >= workersMax) this.evictLongestIdle();
+    worker = make(key);
+    this.workers.set(key, worker);
+    spawned(worker);
+    const places = this.backlog.get(key);
+    if (places !== undefined) {
+      this.backlog.delete(key);
+      worker.depth += places.length;
+      for (const place of places) worker.mailbox.push(place);
+    }
+    return worker;
+  }
+
+  /** Adds the place of a stored message to its entity's line, without making a worker for it. */
+  addToBacklog(key: EntityKey, place: number): void {
+    const worker = this.workers.get(key);
+    if (worker !== undefined) {
+      this.idle.delete(worker);
+      worker.depth += 1;
+      worker.mailbox.push(place);
+      return;
+    }
+    const places = this.backlog.get(key);
+    if (places === undefined) this.backlog.set(key, [place]);
+    else places.push(place);
+  }
+
+  /** Takes a place out of the backlog; false when it is not there. */
+  removeFromBacklog(key: EntityKey, place: number): boolean {
+    const places = this.backlog.get(key);
+    const index = places?.indexOf(place) ?? -1;
+    if (places === undefined || index < 0) return false;
+    places.splice(index, 1);
+    if (places.length === 0) this.backlog.delete(key);
+    return true;
+  }
+
+  /** Gives backlog entities their workers while there is room; returns those workers. */
+  activateBacklog(): EntityWorker[] {
+    const activated: EntityWorker[] = [];
+    while (this.backlog.size > 0 && !this.isFull) {
+      const key = this.backlog.keys().next().value as EntityKey;
+      activated.push(this.activate(key));
+    }
+    return activated;
+  }
+
+  becameIdle(worker: EntityWorker): void {
+    if (this.idle.has(worker) || this.workers.get(worker.key) !== worker) return;
+    this.idle.set(worker, this.options.clock.monotonic());
+    if (this.idle.size > IDLE_WORKERS_MAX) this.evictLongestIdle();
+    this.sweepTimer ??= this.options.timers.set(this.sweep, SWEEP_INTERVAL_MS);
+  }
+
+  all(): IterableIterator<EntityWorker> {
+    return this.workers.values();
+  }
+
+  stop(): void {
+    if (this.sweepTimer !== undefined) this.options.timers.clear(this.sweepTimer);
+    this.sweepTimer = undefined;
+    for (const worker of [...this.workers.values()]) this.options.removed(worker, 'stopped');
+    this.workers.clear();
+    this.idle.clear();
+    this.backlog.clear();
+  }
+
+  private evictLongestIdle(): void {
+    const longest = this.idle.keys().next();
+    if (longest.done !== true) this.remove(longest.value, 'evicted');
+  }
+
+  private remove(worker: EntityWorker, reason: 'idle' | 'evicted'): void {
+    this.idle.delete(worker);
+    this.workers.delete(worker.key);
+    this.options.removed(worker, reason);
+  }
+
+  private readonly sweep = (): void => {
+    this.sweepTimer = undefined;
+    const now = this.options.clock.monotonic();
+    for (const [worker, since] of this.idle) {
+      if (now - since >= this.options.idleTimeoutMs(worker)) this.remove(worker, 'idle');
+    }
+    if (this.idle.size > 0) this.sweepTimer = this.options.timers.set(this.sweep, SWEEP_INTERVAL_MS);
+  };
+}
