@@ -1,0 +1,20 @@
+/** Asks before something that cannot be taken back. The question goes to stderr, so that stdout stays the result. */
+import { createInterface } from 'node:readline';
+import { type ConsoleIo, NotDoneError, UsageError } from './console-io.js';
+
+/** Throws unless the user says yes; without a terminal nobody could, so `--yes` must have been given. */
+export async function confirm(io: ConsoleIo, question: string): Promise<void> {
+  if (io.stdin.isTTY !== true || io.stderr.isTTY !== true) {
+    throw new UsageError(
+      'This would remove every dead letter for good. Add --yes if that is what you want, or choose letters with --id or a filter.',
+    );
+  }
+  const lines = createInterface({ input: io.stdin, output: io.stderr });
+  const answer = await new Promise<string>((resolve) => {
+    lines.once('close', () => resolve(''));
+    lines.once('SIGINT', () => lines.close());
+    lines.question(`${question} [y/N] `, resolve);
+  });
+  lines.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new NotDoneError('Nothing was removed.');
+}
