@@ -1,0 +1,103 @@
+/** The NestJS module: makes one node from the configuration and the providers of the application, and hands it out. */
+import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { AtomicQueuesNode } from '../bus/node.js';
+import { QueueBus } from '../bus/queue-bus.js';
+import { AtomicQueuesError } from '../message/errors.js';
+import type { AtomicQueuesConfig } from '../runtime/config.js';
+import { type Runtime, systemRuntime } from '../runtime/runtime.js';
+import { DeadLetterService } from './dead-letter-service.js';
+import { AtomicQueuesEvents } from './events.js';
+import { processorsOf } from './handler-explorer.js';
+import { registerHandlers } from './handler-registration.js';
+import { AtomicQueuesHealth } from './health.js';
+import { MessageContext } from './message-context.js';
+import {
+  type AtomicQueuesModuleAsyncOptions,
+  type AtomicQueuesModuleOptions,
+  asyncConfigProviders,
+  configProvider,
+  isGlobal,
+} from './module-options.js';
+import { NestLifecycle } from './nest-lifecycle.js';
+import { nestLogger } from './nest-logger.js';
+import { withProcessorOptions } from './processor-options.js';
+import { ATOMIC_QUEUES_CONFIG, ATOMIC_QUEUES_RUNTIME } from './tokens.js';
+
+const handedOut = [
+  QueueBus,
+  DeadLetterService,
+  MessageContext,
+  AtomicQueuesEvents,
+  AtomicQueuesHealth,
+  AtomicQueuesNode,
+] as const;
+
+@Module({})
+export class AtomicQueuesModule {
+  /**
+   * Import it once, in the root module: its providers are global unless `isGlobal: false`.
+   *
+   * Messages are accepted at any time and start after every `onApplicationBootstrap` of the application; a shutdown
+   * drains running handlers before anything else is destroyed. What is wrong fails the start with `CONFIG_INVALID`.
+   */
+  static forRoot(options: AtomicQueuesModuleOptions = {}): DynamicModule {
+    return dynamicModule(isGlobal(options), [configProvider(options)]);
+  }
+
+  /** The same with a configuration that is made from other providers. */
+  static forRootAsync(options: AtomicQueuesModuleAsyncOptions): DynamicModule {
+    return dynamicModule(isGlobal(options), asyncConfigProviders(options), options.imports);
+  }
+}
+
+function dynamicModule(
+  global: boolean,
+  configProviders: readonly Provider[],
+  imports: DynamicModule['imports'] = [],
+): DynamicModule {
+  return {
+    module: AtomicQueuesModule,
+    global,
+    imports,
+    providers: [
+      ...configProviders,
+      { provide: ATOMIC_QUEUES_RUNTIME, useValue: systemRuntime },
+      {
+        provide: AtomicQueuesNode,
+        useFactory: makeNode,
+        inject: [ATOMIC_QUEUES_CONFIG, ATOMIC_QUEUES_RUNTIME, ModulesContainer],
+      },
+      { provide: QueueBus, useFactory: (node: AtomicQueuesNode) => node.queueBus, inject: [AtomicQueuesNode] },
+      { provide: AtomicQueuesEvents, useFactory: (node: AtomicQueuesNode) => node.events, inject: [AtomicQueuesNode] },
+      {
+        provide: DeadLetterService,
+        useFactory: (node: AtomicQueuesNode) => new DeadLetterService(node),
+        inject: [AtomicQueuesNode],
+      },
+      {
+        provide: AtomicQueuesHealth,
+        useFactory: (node: AtomicQueuesNode) => new AtomicQueuesHealth(node),
+        inject: [AtomicQueuesNode],
+      },
+      MessageContext,
+      NestLifecycle,
+    ],
+    exports: [...handedOut],
+  };
+}
+
+function makeNode(config: AtomicQueuesConfig, runtime: Runtime, modules: ModulesContainer): AtomicQueuesNode {
+  const count = [...modules.values()].filter((module) => module.providers.has(AtomicQueuesNode)).length;
+  if (count > 1) {
+    throw new AtomicQueuesError(
+      'CONFIG_INVALID',
+      `AtomicQueuesModule is set up ${count} times in this application. Call forRoot or forRootAsync once, in the root ` +
+        'module; where isGlobal is false, import that one result wherever it is needed.',
+    );
+  }
+  const logger = nestLogger(config.verbose === true);
+  const node = new AtomicQueuesNode({ config: withProcessorOptions(config, processorsOf(modules)), runtime, logger });
+  node.beforeOpen = () => registerHandlers(node, modules, logger);
+  return node;
+}

@@ -1,0 +1,68 @@
+/**
+ * How the node does, in the form that health endpoints want. It reads what the node keeps in memory anyway: a check does
+ * no I/O and may be called as often as one likes.
+ */
+import type { AtomicQueuesNode } from '../bus/node.js';
+
+export interface AtomicQueuesHealthReport {
+  /** `up`: all well. `degraded`: part of the work is refused or stuck. `down`: nothing is accepted. */
+  readonly status: 'up' | 'degraded' | 'down';
+  readonly details: {
+    /** `accepting`: open, messages start after bootstrap. `lost`: the store can no longer be written. */
+    readonly phase: 'closed' | 'recovering' | 'accepting' | 'running' | 'draining' | 'lost';
+    /** Messages of this node that have not ended, those of this moment's handlers included. */
+    readonly pending: number;
+    readonly runningHandlers: number;
+    /** Entities that have work. */
+    readonly activeWorkers: number;
+    readonly storeDegraded: boolean;
+    /** Entity types whose dead letters are full: new messages of these are refused. */
+    readonly deadLettersFull: readonly string[];
+    /** Handlers that have been running past their limit, or for very long. */
+    readonly stuckHandlers: number;
+    /** Why the status is not `up`. */
+    readonly reasons: readonly string[];
+  };
+}
+
+export class AtomicQueuesHealth {
+  constructor(private readonly node: AtomicQueuesNode) {}
+
+  check(): AtomicQueuesHealthReport {
+    const { owner, config } = this.node;
+    const { phase, door } = owner;
+    const isMade = owner.opened !== undefined;
+    const running = isMade ? [...owner.executor.running] : [];
+    const storeDegraded = isMade && owner.commits.isDegraded;
+    const deadLettersFull = [...door.deadLettersByType]
+      .filter(([type, count]) => {
+        const max = config.entityType(type).deadLettersMax;
+        return max > 0 && count >= max;
+      })
+      .map(([type]) => type);
+    const stuckHandlers = running.filter((item) => item.reportedStuck).length;
+    const isDown = phase === 'closed' || phase === 'recovering' || phase === 'draining' || phase === 'lost';
+    const reasons = [
+      ...(phase === 'lost' ? [`the store is lost: ${owner.lostWith?.message ?? 'unknown'}`] : []),
+      ...(phase === 'closed' ? ['the node is not open'] : []),
+      ...(phase === 'recovering' ? ['the node is taking over what is in its store'] : []),
+      ...(phase === 'draining' ? ['the node is shutting down'] : []),
+      ...(storeDegraded ? ['the store does not take commits'] : []),
+      ...deadLettersFull.map((type) => `the dead letters of '${type}' are full`),
+      ...(stuckHandlers > 0 ? [`${stuckHandlers} handlers do not settle`] : []),
+    ];
+    return {
+      status: isDown ? 'down' : reasons.length > 0 ? 'degraded' : 'up',
+      details: {
+        phase,
+        pending: door.depth,
+        runningHandlers: running.length,
+        activeWorkers: owner.directory.active,
+        storeDegraded,
+        deadLettersFull,
+        stuckHandlers,
+        reasons,
+      },
+    };
+  }
+}
