@@ -1,6 +1,7 @@
 /**
  * Many deadlines, one timer. Deadlines that fall into the same millisecond share a bucket, so that a hundred thousand
- * waiting calls cost a hundred thousand set entries and not as many timers (I10). Taking one back is O(1).
+ * waiting calls cost a hundred thousand set entries and not as many timers (I10). Taking one back is O(1); buckets that
+ * were emptied that way go in one sweep when they are most of all, so far deadlines that were taken back hold no memory.
  *
  * Owns: its buckets and at most one pending timer. Times are the monotonic clock's, in milliseconds.
  */
@@ -12,10 +13,15 @@ export interface Deadline {
   deadlinePassed(): void;
 }
 
+/** Fewer emptied buckets than this are left where they are. */
+const EMPTIED_MIN = 1024;
+
 export class Deadlines {
   private readonly buckets = new Map<number, Set<Deadline>>();
   /** A binary min-heap of the keys of `buckets`. */
-  private readonly heap: number[] = [];
+  private heap: number[] = [];
+  /** About how many buckets have been emptied by `clear`. */
+  private emptied = 0;
   private timer: TimerHandle | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
 
@@ -39,7 +45,10 @@ export class Deadlines {
   }
 
   clear(deadline: Deadline, key: number): void {
-    this.buckets.get(key)?.delete(deadline);
+    const bucket = this.buckets.get(key);
+    if (bucket?.delete(deadline) !== true || bucket.size > 0) return;
+    this.emptied += 1;
+    if (this.emptied >= EMPTIED_MIN && this.emptied * 2 > this.buckets.size) this.dropEmpty();
   }
 
   /** Drops every deadline without calling it. */
@@ -48,7 +57,15 @@ export class Deadlines {
     this.timer = undefined;
     this.timerAt = Number.POSITIVE_INFINITY;
     this.buckets.clear();
-    this.heap.length = 0;
+    this.heap = [];
+    this.emptied = 0;
+  }
+
+  private dropEmpty(): void {
+    for (const [at, bucket] of this.buckets) if (bucket.size === 0) this.buckets.delete(at);
+    this.heap = [];
+    for (const at of this.buckets.keys()) push(this.heap, at);
+    this.emptied = 0;
   }
 
   private arm(at: number): void {

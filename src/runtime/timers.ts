@@ -11,6 +11,8 @@ export interface Timers {
   clear(handle: TimerHandle): void;
   /** Runs `callback` once at the end of the current turn. Keeps the process alive until it has run. */
   defer(callback: () => void): void;
+  /** Keeps the process alive until the returned function is called. */
+  keepAlive(): () => void;
 }
 
 /** Node's timers hold 31 bits of milliseconds; a longer delay is cut to this and re-checked when it fires. */
@@ -21,5 +23,9 @@ export const systemTimers: Timers = {
   clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
   defer: (callback) => {
     setImmediate(callback);
+  },
+  keepAlive: () => {
+    const handle = setInterval(() => {}, DELAY_MS_MAX);
+    return () => clearInterval(handle);
   },
 };

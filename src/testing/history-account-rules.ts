@@ -8,7 +8,7 @@
 import type { DeadLetterReason, FinalState, ShardCounts } from '../wal/transition.js';
 import type { FinalSnapshot } from './history.js';
 import type { HistoryLedger } from './history-ledger.js';
-import { checkLeftBehind } from './history-order-rules.js';
+import { checkAtRest, checkLeftBehind } from './history-order-rules.js';
 import type { Seen } from './history-report.js';
 import { isDurable, type MessageTrack } from './history-tracks.js';
 
@@ -74,8 +74,10 @@ export class FinalAccounts {
   private settleOpen(message: MessageTrack): void {
     const { ledger } = this;
     const letter = this.letters.get(message.id);
-    if (this.pending.has(message.id)) checkLeftBehind(ledger, message);
-    else if (letter !== undefined) this.mayHaveEnded[letter] += 1;
+    if (this.pending.has(message.id)) {
+      checkLeftBehind(ledger, message);
+      checkAtRest(ledger, message);
+    } else if (letter !== undefined) this.mayHaveEnded[letter] += 1;
     else if (message.maybeEnded || this.mayHaveEndedUnseen(message)) {
       for (const state of FINAL_STATES) this.mayHaveEnded[state] += 1;
     } else if (this.mayBeWithdrawn(message)) this.mayHaveEnded.cancelled += 1;

@@ -49,7 +49,8 @@ export function checkStart(
   checkDeadline(ledger, seen, message);
 }
 
-function mayStartAgain(ledger: HistoryLedger, message: MessageTrack, entity: EntityTrack): boolean {
+/** Whether another start is granted, or may have been by a process that died before telling. */
+export function mayStartAgain(ledger: HistoryLedger, message: MessageTrack, entity: EntityTrack): boolean {
   if (message.granted) return true;
   // The news of a retry, of an interruption or of an unblocking can be lost only with a process that died since.
   if (!ledger.newsMayBeLost(message)) return false;
@@ -100,7 +101,9 @@ export function checkMark(ledger: HistoryLedger, seen: Seen<Dispatched>, message
     );
     return;
   }
-  if (message.dispatched?.event.attempt === seen.event.attempt) {
+  // It may have been put back, unstarted, by a process that died before telling (marked ahead, or while it drained).
+  const mayBePutBack = ledger.newsMayBeLost(message) && message.lastStart?.event.attempt !== seen.event.attempt;
+  if (message.dispatched?.event.attempt === seen.event.attempt && !mayBePutBack) {
     ledger.violation('I2', message, `attempt ${seen.event.attempt} of ${message.id} was marked as started twice.`, [
       message.dispatched,
       seen,

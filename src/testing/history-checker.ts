@@ -11,6 +11,7 @@ import { FinalAccounts } from './history-account-rules.js';
 import { checkMark } from './history-attempt-rules.js';
 import { HistoryFollower } from './history-follower.js';
 import { HistoryLedger } from './history-ledger.js';
+import { endLife } from './history-life.js';
 import { checkQuiescent } from './history-order-rules.js';
 import { checkCommit, checkOpened } from './history-ownership-rules.js';
 import type { HistoryReport } from './history-report.js';
@@ -47,9 +48,9 @@ export class HistoryChecker {
       case 'nodeStarted':
         return;
       case 'nodeStopped':
-        return follower.endLife(event.node, false);
+        return endLife(ledger, event.node, false);
       case 'crashed':
-        return follower.endLife(event.node, true);
+        return endLife(ledger, event.node, true);
       case 'enqueueCalled':
         return follower.called({ position, event });
       case 'enqueueResolved':

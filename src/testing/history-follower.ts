@@ -22,10 +22,12 @@ import type {
   Retried,
   Started,
 } from './history.js';
-import { checkMessageId, checkStart } from './history-attempt-rules.js';
+import { checkMessageId, checkStart, mayStartAgain } from './history-attempt-rules.js';
 import type { HistoryLedger } from './history-ledger.js';
+import { countInterruption, endLife } from './history-life.js';
 import {
   checkAlone,
+  checkAtRest,
   checkNotEarly,
   checkOrderOfStart,
   checkOvertakenUnrun,
@@ -42,10 +44,16 @@ export class HistoryFollower {
   /** Keeps the lives of the nodes and looks for events that are missing. */
   count(event: HistoryEvent): void {
     const { ledger } = this;
-    if (event.type === 'crashed' || event.type === 'final') return;
+    if (event.type === 'crashed') return;
+    if (event.type === 'final') {
+      // Whoever writes it may be someone else; a node that does so goes on counting behind it.
+      const writer = ledger.lives.get(event.node);
+      if (writer !== undefined && event.seq === writer.seq + 1) writer.seq = event.seq;
+      return;
+    }
     if (event.type === 'nodeStarted') {
       const before = ledger.lives.get(event.node);
-      if (before?.alive === true && before.seq > 0) this.endLife(event.node, true);
+      if (before?.alive === true && before.seq > 0) endLife(ledger, event.node, true);
       ledger.newLife(event.node).seq = event.seq;
       return;
     }
@@ -54,28 +62,6 @@ export class HistoryFollower {
     if (!life.alive)
       ledger.note(`${event.node}: event ${event.seq} (${event.type}) comes after the end of the process.`);
     life.seq = event.seq;
-  }
-
-  /** What the process ran is cut off; what it was about to tell may be true without being in the log. */
-  endLife(node: string, crashed: boolean): void {
-    const { ledger } = this;
-    const life = ledger.life(node);
-    if (!life.alive) return;
-    life.alive = false;
-    life.crashed = crashed;
-    if (crashed) ledger.crashes += 1;
-    for (const message of life.unsettled) {
-      ledger.steps += 1;
-      message.entity?.running.delete(message);
-      message.maybeEnded = crashed && message.run !== 'running';
-      if (message.maybeEnded || !isDurable(message)) ledger.unready(message);
-      if (message.run === 'running') message.run = 'cut';
-      this.countInterruption(message);
-    }
-    for (const query of life.queries) {
-      ledger.steps += 1;
-      ledger.unready(query);
-    }
   }
 
   called(seen: Seen<EnqueueCalled>): void {
@@ -190,6 +176,10 @@ export class HistoryFollower {
 
   dispatched(seen: Seen<Dispatched>): void {
     const message = this.ledger.message(seen.event.id);
+    const { entity, lastStart } = message;
+    // The mark is news: what was not known before it has to be decided now.
+    if (entity !== undefined && lastStart !== undefined && mayStartAgain(this.ledger, message, entity))
+      message.granted = true;
     message.dispatched = seen;
     this.news(message);
   }
@@ -209,6 +199,7 @@ export class HistoryFollower {
     message.life?.unsettled.delete(message);
     message.life = ledger.life(seen.event.node);
     message.life.unsettled.add(message);
+    message.life.running.add(message);
     message.firstStart ??= seen;
     message.lastStart = seen;
     message.starts += 1;
@@ -228,6 +219,7 @@ export class HistoryFollower {
     message.handlerEnded = seen;
     message.run = seen.event.ok ? 'returned' : 'threw';
     message.entity?.running.delete(message);
+    message.life?.running.delete(message);
     if (isDurable(message)) return;
     this.settled(message);
     this.ledger.unready(message);
@@ -240,8 +232,9 @@ export class HistoryFollower {
 
   retried(seen: Seen<Retried>): void {
     const message = this.ledger.message(seen.event.id);
-    if (seen.event.reason === 'interrupted') this.countInterruption(message);
+    if (seen.event.reason === 'interrupted') countInterruption(message);
     message.granted = true;
+    if (seen.event.unstarted === true) message.dispatched = undefined;
     this.hold(message, seen);
   }
 
@@ -362,15 +355,8 @@ export class HistoryFollower {
     this.news(message);
   }
 
-  private countInterruption(message: MessageTrack): void {
-    const attempt = message.lastStart?.event.attempt;
-    if (attempt === undefined || attempt === message.interruptedAttempt) return;
-    if (message.dispatched !== undefined && message.dispatched.event.attempt !== attempt) return;
-    message.interruptedAttempt = attempt;
-    message.interruptions += 1;
-  }
-
   private news(message: MessageTrack): void {
     message.crashesAtNews = this.ledger.crashes;
+    checkAtRest(this.ledger, message);
   }
 }

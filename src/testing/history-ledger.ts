@@ -72,6 +72,7 @@ export class HistoryLedger {
       alive: true,
       crashed: false,
       unsettled: new Set(),
+      running: new Set(),
       queries: new Set(),
       calls: new Set(),
     };

@@ -143,25 +143,43 @@ export function checkQuiescent(ledger: HistoryLedger, seen: Seen<Quiescent>): vo
     ledger.steps += 1;
     if (ledger.pausedTypes.has(entity.entityType)) continue;
     ledger.ready.delete(entity);
-    const [message] = entity.waiting;
     const [delayed] = entity.delayed;
-    if (message === undefined || message.run === 'running') continue;
-    const proof = [message.accepted ?? message.resolved, delayed?.accepted ?? delayed?.call?.called, seen];
-    if (delayed !== undefined) {
-      ledger.violation(
-        'I4',
-        message,
-        `everything has come to rest, but ${message.id} is due and did not run: it waits behind ${delayed.id}, which is delayed and must block nobody before it is due.`,
-        proof,
-      );
-    } else {
-      ledger.violation(
-        'I7',
-        message,
-        `everything has come to rest, but ${message.id} of ${entityName(entity)} was accepted, is due and did not end.`,
-        proof,
-      );
+    let message: MessageTrack | undefined;
+    for (const waiting of entity.waiting) {
+      ledger.steps += 1;
+      if (ledger.newsMayBeLost(waiting)) waiting.atRest = { seen, delayed };
+      else message ??= waiting;
     }
+    if (message !== undefined && message.run !== 'running') leftAtRest(ledger, message, { seen, delayed });
+  }
+}
+
+/** Called when a message shows that it had not ended when everything had come to rest, as was possible until now. */
+export function checkAtRest(ledger: HistoryLedger, message: MessageTrack): void {
+  if (message.atRest !== undefined) leftAtRest(ledger, message, message.atRest);
+  message.atRest = undefined;
+}
+
+function leftAtRest(
+  ledger: HistoryLedger,
+  message: MessageTrack,
+  { seen, delayed }: NonNullable<MessageTrack['atRest']>,
+): void {
+  const proof = [message.accepted ?? message.resolved, delayed?.accepted ?? delayed?.call?.called, seen];
+  if (delayed !== undefined) {
+    ledger.violation(
+      'I4',
+      message,
+      `everything has come to rest, but ${message.id} is due and did not run: it waits behind ${delayed.id}, which is delayed and must block nobody before it is due.`,
+      proof,
+    );
+  } else {
+    ledger.violation(
+      'I7',
+      message,
+      `everything has come to rest, but ${message.id} of ${entityName(message.entity)} was accepted, is due and did not end.`,
+      proof,
+    );
   }
 }
 

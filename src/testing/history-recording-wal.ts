@@ -159,7 +159,9 @@ class RecordingWal implements Wal {
         const { id: newId, kind, entityType, entityId, messageId } = message;
         const call = this.callOf(message);
         const accepted = { type: 'accepted' as const, id: newId, kind, entityType, entityId, call, messageId };
-        if (outcome.type === 'delayed') record({ ...accepted, notBefore: outcome.notBefore });
+        const { expiresInMs } = transition;
+        const expiresAt = expiresInMs === undefined ? undefined : Math.max(1, now + expiresInMs);
+        if (outcome.type === 'delayed') record({ ...accepted, notBefore: outcome.notBefore, expiresAt });
         else if (outcome.type === 'duplicate' && call !== undefined) record({ type: 'linked', call, id: outcome.id });
         else if (outcome.type === 'appended') {
           places.set(outcome.seq, newId);
@@ -186,6 +188,7 @@ class RecordingWal implements Wal {
           id,
           reason: 'failed',
           notBefore: outcome.type === 'retried' ? outcome.notBefore : undefined,
+          ...(transition.unstarted === true ? { unstarted: true } : {}),
         });
       case 'fail':
       case 'skip':

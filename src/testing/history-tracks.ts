@@ -17,6 +17,7 @@ import type {
   LetterCalled,
   Promoted,
   Purged,
+  Quiescent,
   Replayed,
   Retried,
   ShardOpened,
@@ -62,6 +63,8 @@ export interface LifeTrack {
   crashed: boolean;
   /** Messages started here whose attempt has no durable outcome in the log. */
   readonly unsettled: Set<MessageTrack>;
+  /** Messages whose handlers are at work here, also those that were given up. */
+  readonly running: Set<MessageTrack>;
   /** Volatile queries in line here. */
   readonly queries: Set<MessageTrack>;
   /** Calls without an answer. */
@@ -122,6 +125,11 @@ export interface MessageTrack {
   letterCalled?: Seen<LetterCalled> | undefined;
   letterGone?: Seen<Replayed | Purged> | undefined;
   overtaken: boolean;
+  /**
+   * Everything had come to rest while it was due, unless it had ended in a process that died before telling; and the
+   * delayed message that it may have waited for.
+   */
+  atRest?: { readonly seen: Seen<Quiescent>; readonly delayed: MessageTrack | undefined } | undefined;
   /** Some call is known to have led to it. */
   claimed: boolean;
 }

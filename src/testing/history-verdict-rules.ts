@@ -104,6 +104,10 @@ function expiredEarly(ledger: HistoryLedger, seen: Seen<Ended>, message: Message
 
 function withdrawn(ledger: HistoryLedger, message: MessageTrack): boolean {
   const { entity } = message;
+  // The news of its acceptance went with a process: it may be of any line, also of one that someone emptied.
+  if (entity === undefined && ledger.crashes > 0) return true;
+  // Nobody promised to keep a volatile query: it goes with its waiter, and with its node.
+  if (!isDurable(message)) return true;
   return (
     message.cancelCalled !== undefined ||
     entity?.cancelCalled !== undefined ||

@@ -138,6 +138,8 @@ export interface Retried extends Written {
   /** Why: the attempt failed, or its owner was lost and the type says `onInterrupt: 'retry'`. */
   readonly reason: 'failed' | 'interrupted';
   readonly notBefore?: number | undefined;
+  /** It had been marked ahead of its turn and has not started: the mark and its attempt are taken back. */
+  readonly unstarted?: boolean | undefined;
 }
 /** `onFailure: 'block'` holds the message at the head of its line; `unblocked` puts it back to waiting. Both durable. */
 export interface BlockedOrNot extends Written {

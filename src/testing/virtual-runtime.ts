@@ -62,6 +62,8 @@ export class VirtualRuntime implements Runtime {
       defer: (callback) => {
         this.deferred.push(callback);
       },
+      // A test's process lives as long as the test.
+      keepAlive: () => () => {},
     };
   }
 

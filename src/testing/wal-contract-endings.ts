@@ -194,6 +194,16 @@ export const endingCases: readonly ContractCase[] = [
     },
   },
   {
+    name: 'forgets the deadline of a message that has started once: it runs again although the time has passed',
+    async check(shard) {
+      await shard.commit({ type: 'append', message: contractMessage('m1'), dispatch: true, expiresInMs: 100 });
+      await shard.commit({ type: 'retry', seq: 1, delayMs: 0, error });
+      shard.clock.nowMs += 1_000;
+      assertSame(await shard.one({ type: 'expire', seq: 1 }), { type: 'already-started' });
+      assertSame(await shard.one({ type: 'dispatch', seq: 1 }), { type: 'dispatched', attempt: 2 });
+    },
+  },
+  {
     name: 'ends a message that was late already when it came, or when its delay was over',
     async check(shard) {
       const late = await shard.one({ type: 'append', message: contractMessage('m1'), dispatch: true, expiresInMs: 0 });
@@ -301,7 +311,7 @@ export const endingCases: readonly ContractCase[] = [
       await shard.start(contractMessage('m1'));
       await shard.commit({ type: 'fail', seq: 1, error });
       assertSame(await shard.commit({ type: 'purge', id: 'm1' }, { type: 'purge', id: 'm1' }), [
-        { type: 'applied' },
+        { type: 'purged', entityType: 'account' },
         { type: 'not-found' },
       ]);
       const counts = await shard.wal.counts(0);

@@ -131,7 +131,7 @@ export const offerCases: readonly ContractCase[] = [
         [
           ['cancelled', undefined],
           ['queued', 'again'],
-          ['applied', undefined],
+          ['purged', undefined],
           ['applied', undefined],
           ['delayed', undefined],
           ['duplicate', undefined],

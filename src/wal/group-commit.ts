@@ -68,6 +68,8 @@ export class GroupCommit {
   private scheduled = false;
   private committing = false;
   private degradedSince: number | undefined;
+  /** An answer to the commit that is being tried was lost: the store may have applied it. */
+  private unproven = false;
   private lostWith: Error | undefined;
   private idleWaiters: (() => void)[] = [];
 
@@ -120,13 +122,13 @@ export class GroupCommit {
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
-  /** Stops committing; what is gathered is refused. */
+  /** Stops committing. The listener hears of it first, so that nothing starts any more when the gathered is refused. */
   lose(error: Error): void {
     if (this.lostWith !== undefined) return;
     this.lostWith = error;
+    this.options.events.lost(error);
     refuseAll(this.takeAll(), error);
     this.wakeIdleWaiters();
-    this.options.events.lost(error);
   }
 
   private schedule(): void {
@@ -228,17 +230,18 @@ export class GroupCommit {
   /** What to do with a batch whose commit failed: the batch to try next, or undefined when the shard is lost. */
   private async failed(error: Error, batch: Batch): Promise<Batch | undefined> {
     if (!(error instanceof StoreUnavailableError) || !error.recoverable) {
-      refuseAll(batch, error);
       this.lose(error);
+      refuseAll(batch, error);
       return undefined;
     }
     if (this.degradedSince === undefined) {
       this.degradedSince = this.options.clock.monotonic();
       this.options.events.degraded(error);
     }
-    // A lost answer: the same commit again. Otherwise new work is refused at the door, and what concerns accepted messages
-    // is kept until the store takes it.
-    const next = error.applied === 'no' ? withoutAppends([batch, this.takeAll()], error) : batch;
+    if (error.applied === 'unknown') this.unproven = true;
+    // Once an answer was lost, the store may have applied this number: only the very same batch may follow under it (M1),
+    // whatever a later try says. Otherwise new work is refused, and what concerns accepted messages is kept.
+    const next = this.unproven ? batch : withoutAppends([batch, this.takeAll()], error);
     await new Promise<void>((resolve) => this.options.timers.set(resolve, STORE_RETRY_MS));
     if (this.lostWith !== undefined) {
       refuseAll(next, this.lostWith);
@@ -269,6 +272,7 @@ export class GroupCommit {
   }
 
   private recover(): void {
+    this.unproven = false;
     if (this.degradedSince === undefined) return;
     const degradedMs = this.options.clock.monotonic() - this.degradedSince;
     this.degradedSince = undefined;

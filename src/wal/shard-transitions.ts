@@ -28,6 +28,7 @@ type Of<T extends Transition['type']> = Extract<Transition, { readonly type: T }
 const APPLIED: Outcome = { type: 'applied' };
 const NOT_FOUND: Outcome = { type: 'not-found' };
 const PAUSED: Outcome = { type: 'paused' };
+const ALREADY_STARTED: Outcome = { type: 'already-started' };
 
 /** Applies one transition, or throws `IllegalTransitionError`; what it did until then is in `change.undo`. */
 export function applyTransition(change: ShardChange, transition: Transition): Outcome {
@@ -83,7 +84,7 @@ export function applyTransition(change: ShardChange, transition: Transition): Ou
       const found = letterOf(change, transition.id);
       if (found === undefined) return NOT_FOUND;
       removeLetter(change, found.number, found.message);
-      return APPLIED;
+      return { type: 'purged', entityType: found.message.entityType };
     }
     case 'pause': {
       const { entityType, entityId } = transition;
@@ -252,6 +253,7 @@ function expire(change: ShardChange, transition: Of<'expire'>): Outcome {
   const message = waiting(change, transition);
   if (message === undefined) return NOT_FOUND;
   if (message.expiresAt === 0) throw illegal(transition, ': it has no deadline');
+  if (message.attempt > 0) return ALREADY_STARTED;
   if (message.expiresAt > change.now) return { type: 'not-due', dueAt: message.expiresAt };
   removeFromLine(change, message);
   return expired(change, message);
@@ -262,7 +264,7 @@ function cancel(change: ShardChange, id: string): Outcome {
   const seq = state.places.get(id);
   const message = seq === 0 ? state.delayed.get(id)?.message : state.line.entries.get(seq ?? 0);
   if (message === undefined) return NOT_FOUND;
-  if (message.state !== 'enqueued') return { type: 'already-started' };
+  if (message.state !== 'enqueued') return ALREADY_STARTED;
   if (seq === 0) removeDelayed(change, id);
   else removeFromLine(change, message);
   end(change, message, { state: 'cancelled' });
@@ -365,7 +367,7 @@ function letterOf(change: ShardChange, id: string) {
 }
 
 function hasExpired(message: StoredMessage, now: number): boolean {
-  return message.expiresAt !== 0 && message.expiresAt <= now;
+  return message.attempt === 0 && message.expiresAt !== 0 && message.expiresAt <= now;
 }
 
 function isDelay(delayMs: number | undefined): delayMs is number {

@@ -52,7 +52,7 @@ export type Transition =
   | { readonly type: 'promote'; readonly id: string }
   /**
    * Marks a waiting message as started. Attempt grows by one. Only from `enqueued`. Checked in this order: its deadline
-   * has passed: it ends as `expired`, whatever its place; its line is paused: outcome `paused`; a message of its entity
+   * has passed and it never started: it ends as `expired`, whatever its place; its line is paused: outcome `paused`; a message of its entity
    * ahead of it is not started: `not-due` if that one is backing off (with its time), else illegal; it is backing off
    * itself: `not-due`. So the started messages of an entity were always the first of its line (I4), and the store leaves
    * to the owner how many there may be (`dispatchAhead`).
@@ -171,7 +171,9 @@ export type Outcome =
   | { readonly type: 'paused' }
   /** `cancel`, `replay`, `purge`, `promote` of what is not there; `dispatch`, `expire` of what has left the line. */
   | { readonly type: 'not-found' }
-  /** `cancel` of something that has started or is blocked. */
+  /** `purge`: the letter's entity type. */
+  | { readonly type: 'purged'; readonly entityType: string }
+  /** `cancel` of something that has started or is blocked; `expire` of what has started once, whose deadline is void. */
   | { readonly type: 'already-started' };
 
 /** A message as the store has it. */

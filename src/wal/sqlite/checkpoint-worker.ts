@@ -1,0 +1,84 @@
+/**
+ * What the checkpoint thread runs, as plain JavaScript text: so it needs no file of its own and works from sources, from
+ * the built package and in a bundle alike.
+ *
+ * `copy`: copies the log into the store while commits go on. A second connection keeps a snapshot open meanwhile, so that
+ *   the log cannot start over under the main thread, which would then have to flush its header.
+ * `finish`: sent while commits are held: copies the rest, cuts the log to nothing, and makes the first write of the new
+ *   one itself, which is the write that flushes.
+ * `inbox`: the same for the inbox's log, in one go.
+ */
+export const CHECKPOINT_WORKER = `
+'use strict';
+const { parentPort, workerData } = require('node:worker_threads');
+const { DatabaseSync } = require(workerData.module);
+const ROUNDS_MAX = 6;
+const REST_FRAMES_MAX = 256;
+
+function open(path) {
+  const db = new DatabaseSync(path);
+  db.exec('PRAGMA busy_timeout = 0; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -512');
+  return db;
+}
+const store = open(workerData.path);
+const keeper = open(workerData.path);
+const inbox = open(workerData.inboxPath);
+const passive = store.prepare('PRAGMA wal_checkpoint(PASSIVE)');
+const truncate = store.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
+const firstWrite = store.prepare('UPDATE upkeep SET log_restarts = log_restarts + 1 WHERE one = 1');
+const look = keeper.prepare('SELECT log_restarts FROM upkeep');
+let keeping = false;
+
+function keep() {
+  let before;
+  if (keeping) keeper.exec('END');
+  keeper.exec('BEGIN');
+  keeping = true;
+  look.get();
+}
+function letGo() {
+  if (keeping) keeper.exec('END');
+  keeping = false;
+}
+
+const work = {
+  copy() {
+    let frames = 0;
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      keep();
+      const { log } = passive.get();
+      const grown = log - frames;
+      frames = log;
+      if (grown <= REST_FRAMES_MAX) break;
+    }
+  },
+  finish() {
+    letGo();
+    const { busy } = truncate.get();
+    if (busy === 0) firstWrite.run();
+    return { cut: busy === 0 };
+  },
+  inbox() {
+    inbox.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+  },
+  stop() {
+    letGo();
+    store.close();
+    keeper.close();
+    inbox.close();
+    parentPort.close();
+  },
+};
+
+parentPort.on('message', (step) => {
+  try {
+    const result = work[step]();
+    parentPort.postMessage({ step, ...result });
+  } catch (error) {
+    try {
+      letGo();
+    } catch {}
+    parentPort.postMessage({ step, failed: String(error && error.message) });
+  }
+});
+`;

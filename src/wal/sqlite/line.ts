@@ -1,0 +1,257 @@
+/**
+ * The messages in line, as the owner writes them. Within a commit the usual moves (append, dispatch, complete) are only
+ * noted, and written together: a statement per row when they are few, one statement for many when they are many
+ * (measured: 0.4 instead of 1 to 3 µs for each dispatch and delete). Any other look at the table writes the notes first.
+ *
+ * Owns `messages`, and two small pictures of it in memory: the messages in flight (all of them; they are as few as the
+ * running handlers), and some that wait and were appended lately, which saves reading their row when they are dispatched.
+ */
+import type { StoredMessage } from '../transition.js';
+import type { SqliteValue } from './driver.js';
+import { HEAD_COLUMNS, type HeadRow, type MessageRow, rowOfMessage } from './rows.js';
+import { STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
+import type { Statements } from './statements.js';
+
+/** From this many rows on, one statement for all of them is faster than one each. */
+const SET_ROWS_MIN = 8;
+/** Plain rows that one INSERT takes. */
+const INSERT_ROWS = 16;
+/** Waiting messages whose flags are kept in memory at most. */
+const RECENT_MAX = 65_536;
+
+const PLAIN_VALUES = Array.from({ length: INSERT_ROWS }, (_, row) => {
+  const at = (column: number): string => `?${row * 8 + column}`;
+  return `(${at(1)}, ${at(2)}, ${at(2)}, 0, ${at(3)}, ${at(4)}, ${at(5)}, ${at(6)}, ${at(7)}, ${at(8)})`;
+});
+const PLAIN_COLUMNS = '(seq, state, attempt, flags, entity_type, entity_id, name, id, enqueued_at, payload)';
+const INSERT_PLAIN = `INSERT INTO messages${PLAIN_COLUMNS} VALUES ${PLAIN_VALUES[0]}`;
+const INSERT_PLAIN_MANY = `INSERT INTO messages${PLAIN_COLUMNS} VALUES ${PLAIN_VALUES.join(', ')}`;
+const INSERT_ANY = `INSERT INTO messages(seq, state, attempt, flags, not_before, expires_at, entity_type, entity_id, name,
+  interruptions, id, kind, enqueued_at, message_id, headers, history, replay_of, payload)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+/** What a dispatch must know of a waiting message. */
+export type WaitingRow = Pick<MessageRow, 'seq' | 'state' | 'attempt' | 'not_before' | 'expires_at' | 'flags'>;
+const WAITING_COLUMNS = 'seq, state, attempt, not_before, expires_at, flags';
+
+export class Line {
+  /** Flags of each message in flight. */
+  #inFlight = new Map<number, number>();
+  /** Flags of some waiting messages that never started and have neither back-off nor deadline. */
+  readonly #recent = new Map<number, number>();
+  #fetched = new Map<number, WaitingRow>();
+  #inserts: MessageRow[] = [];
+  #starts: number[] = [];
+  #removals: number[] = [];
+  /** Places whose entry of `#inFlight` this commit changed, each followed by its former flags (-1: none). */
+  #undo: number[] = [];
+
+  constructor(private readonly statements: Statements) {}
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  isInFlight(seq: number): boolean {
+    return this.#inFlight.has(seq);
+  }
+
+  flagsInFlight(seq: number): number | undefined {
+    return this.#inFlight.get(seq);
+  }
+
+  /** Flags of a message that certainly waits, never started and is due; undefined: look at its row. */
+  flagsRecent(seq: number): number | undefined {
+    return this.#recent.get(seq);
+  }
+
+  /** Reads the messages in flight anew, `count` of them; the search ends when it has found them. */
+  readInFlight(count: number): HeadRow[] {
+    const rows = this.statements.all<HeadRow & { flags: number }>(
+      `SELECT ${HEAD_COLUMNS}, flags FROM messages WHERE state = ${STATE_DISPATCHED} ORDER BY seq LIMIT ?`,
+      count,
+    );
+    this.#inFlight = new Map(rows.map((row) => [row.seq, row.flags]));
+    return rows;
+  }
+
+  append(row: MessageRow): void {
+    this.#inserts.push(row);
+    if (row.state === STATE_DISPATCHED) this.#mark(row.seq, row.flags);
+    else if (row.expires_at === null && this.#recent.size < RECENT_MAX) this.#recent.set(row.seq, row.flags);
+  }
+
+  /** Marks a waiting message as started; its attempt grows by one. */
+  start(seq: number, flags: number): void {
+    this.#starts.push(seq);
+    this.#recent.delete(seq);
+    this.#mark(seq, flags);
+  }
+
+  /** Takes a message out of the line, whatever its state. */
+  remove(seq: number): void {
+    this.#removals.push(seq);
+    this.#recent.delete(seq);
+    this.#fetched.delete(seq);
+    this.#unmark(seq);
+  }
+
+  /** Writes a changed message over its row. */
+  replace(before: MessageRow, message: StoredMessage): void {
+    this.flush();
+    const row = rowOfMessage(message, before.flags);
+    this.#recent.delete(row.seq);
+    this.#fetched.delete(row.seq);
+    if (row.state === STATE_DISPATCHED) this.#mark(row.seq, row.flags);
+    else this.#unmark(row.seq);
+    this.statements.run(
+      'UPDATE messages SET state = ?, attempt = ?, not_before = ?, interruptions = ?, history = ? WHERE seq = ?',
+      row.state,
+      row.attempt,
+      row.not_before,
+      row.interruptions,
+      row.history,
+      row.seq,
+    );
+  }
+
+  /** The whole row of a message in line. */
+  row(seq: number): MessageRow | undefined {
+    this.flush();
+    return this.statements.get<MessageRow>('SELECT * FROM messages WHERE seq = ? AND seq > 0', seq);
+  }
+
+  /** The row that was appended last in this commit, if it has this place and is not written yet. */
+  appended(seq: number): MessageRow | undefined {
+    const last = this.#inserts[this.#inserts.length - 1];
+    return last?.seq === seq ? last : undefined;
+  }
+
+  /** What a dispatch needs; undefined when the message has left the line. */
+  waiting(seq: number): WaitingRow | undefined {
+    const fetched = this.#fetched.get(seq);
+    if (fetched !== undefined) return fetched;
+    this.flush();
+    return this.statements.get<WaitingRow>(`SELECT ${WAITING_COLUMNS} FROM messages WHERE seq = ?`, seq);
+  }
+
+  /** Reads what the dispatches of a commit will need in one go. Only worth it when they are many. */
+  fetchWaiting(seqs: readonly number[]): void {
+    if (seqs.length < SET_ROWS_MIN) return;
+    const rows = this.statements.all<WaitingRow>(
+      'SELECT m.seq, m.state, m.attempt, m.not_before, m.expires_at, m.flags FROM json_each(?) AS asked CROSS JOIN messages AS m ON m.seq = asked.value',
+      JSON.stringify(seqs),
+    );
+    for (const row of rows) this.#fetched.set(row.seq, row);
+  }
+
+  /** Writes what was noted. Inserts first, then starts, then removals: a message never moves back along that way. */
+  flush(): void {
+    if (this.#inserts.length > 0) this.#flushInserts();
+    if (this.#starts.length > 0) {
+      const seqs = this.#starts;
+      this.#starts = [];
+      this.#forAll(seqs, `UPDATE messages SET state = ${STATE_DISPATCHED}, attempt = attempt + 1 WHERE seq`);
+    }
+    if (this.#removals.length > 0) {
+      const seqs = this.#removals;
+      this.#removals = [];
+      this.#forAll(seqs, 'DELETE FROM messages WHERE seq');
+    }
+  }
+
+  /** The commit is durable, or at least written: its changes of the pictures stay. */
+  committed(): void {
+    this.#undo = [];
+    this.#fetched.clear();
+  }
+
+  /** The commit was rolled back. */
+  rolledBack(): void {
+    for (let index = this.#undo.length - 2; index >= 0; index -= 2) {
+      const seq = this.#undo[index] as number;
+      const flags = this.#undo[index + 1] as number;
+      if (flags < 0) this.#inFlight.delete(seq);
+      else this.#inFlight.set(seq, flags);
+    }
+    this.#undo = [];
+    this.#inserts = [];
+    this.#starts = [];
+    this.#removals = [];
+    this.#fetched.clear();
+    this.#recent.clear();
+  }
+
+  #mark(seq: number, flags: number): void {
+    this.#undo.push(seq, this.#inFlight.get(seq) ?? -1);
+    this.#inFlight.set(seq, flags);
+    this.#fetched.delete(seq);
+  }
+
+  #unmark(seq: number): void {
+    const flags = this.#inFlight.get(seq);
+    if (flags === undefined) return;
+    this.#undo.push(seq, flags);
+    this.#inFlight.delete(seq);
+  }
+
+  #forAll(seqs: readonly number[], sql: string): void {
+    if (seqs.length < SET_ROWS_MIN) for (const seq of seqs) this.statements.run(`${sql} = ?`, seq);
+    else this.statements.run(`${sql} IN (SELECT value FROM json_each(?))`, JSON.stringify(seqs));
+  }
+
+  #flushInserts(): void {
+    const rows = this.#inserts;
+    this.#inserts = [];
+    let values: SqliteValue[] = [];
+    for (const row of rows) {
+      if (!isPlain(row)) {
+        this.#insertAny(row);
+        continue;
+      }
+      values.push(row.seq, row.state, row.entity_type, row.entity_id, row.name, row.id, row.enqueued_at, row.payload);
+      if (values.length < INSERT_ROWS * 8) continue;
+      this.statements.run(INSERT_PLAIN_MANY, ...values);
+      values = [];
+    }
+    for (let index = 0; index < values.length; index += 8)
+      this.statements.run(INSERT_PLAIN, ...values.slice(index, index + 8));
+  }
+
+  #insertAny(row: MessageRow): void {
+    this.statements.run(
+      INSERT_ANY,
+      row.seq,
+      row.state,
+      row.attempt,
+      row.flags,
+      row.not_before,
+      row.expires_at,
+      row.entity_type,
+      row.entity_id,
+      row.name,
+      row.interruptions,
+      row.id,
+      row.kind,
+      row.enqueued_at,
+      row.message_id,
+      row.headers,
+      row.history,
+      row.replay_of,
+      row.payload,
+    );
+  }
+}
+
+/** A row of which only the columns of `INSERT_PLAIN` say something. */
+function isPlain(row: MessageRow): boolean {
+  return (
+    row.flags === 0 &&
+    row.expires_at === null &&
+    row.headers === null &&
+    row.kind === null &&
+    row.replay_of === null &&
+    (row.state === STATE_ENQUEUED || row.state === STATE_DISPATCHED) &&
+    row.attempt === row.state
+  );
+}

@@ -1,0 +1,188 @@
+/** Everything that can be read from the store, by its owner or by another process. Never writes, never waits for a lock. */
+
+import type { Envelope } from '../../message/envelope.js';
+import type { DeadLetter, ShardCounts, StoredMessage, Verdict } from '../transition.js';
+import type { DeadLetterQuery, MessageHead, OutboxEntry, StatusRecord } from '../wal.js';
+import type { SqliteDatabase, SqliteValue } from './driver.js';
+import { type IdPlaces, splitId } from './ids.js';
+import { headPage, messagePage } from './pages.js';
+import { LETTER_COLUMNS, type LetterRow, letterOfRow, type VerdictRow } from './records.js';
+import { headOfRow, type MessageRow, messageOfRow, stateOf } from './rows.js';
+import { countsOf, readNumbers } from './shard-row.js';
+import { Statements } from './statements.js';
+import { fromText, toText } from './text.js';
+
+/** Dead letters that a filtered search looks at before it lets the event loop go on. */
+const SEARCH_ROWS = 1_000;
+
+export class StoreReads {
+  readonly #statements: Statements;
+
+  constructor(db: SqliteDatabase) {
+    this.#statements = new Statements(db);
+  }
+
+  scan(afterSeq: number, limit: number): MessageHead[] {
+    return headPage(this.#statements, afterSeq, limit).map(headOfRow);
+  }
+
+  load(seqs: readonly number[]): StoredMessage[] {
+    if (seqs.length === 1) {
+      const row = this.#statements.get<MessageRow>(
+        'SELECT * FROM messages WHERE seq = ? AND seq > 0',
+        seqs[0] as number,
+      );
+      return row === undefined ? [] : [messageOfRow(row)];
+    }
+    return messagePage(this.#statements, seqs).map(messageOfRow);
+  }
+
+  due(now: number, limit: number): { readonly ids: readonly string[]; readonly nextDueAt?: number } {
+    const asked = Math.max(0, limit);
+    const rows = this.#statements.all<{ id: string; at: number }>(
+      'SELECT id, not_before AS at FROM delayed ORDER BY not_before, place LIMIT ?',
+      asked + 1,
+    );
+    const ids: string[] = [];
+    for (const { id, at } of rows) {
+      if (at > now || ids.length >= asked) return { ids, nextDueAt: at };
+      ids.push(fromText(id));
+    }
+    return { ids };
+  }
+
+  status(id: string, now: number): StatusRecord | undefined {
+    const places = this.#places(id);
+    const pending = this.#pending(id, places);
+    if (pending !== undefined) return pending;
+    const letter = this.#letter(places.letter);
+    if (letter !== undefined) {
+      const { entityType, entityId, attempt } = letter.message;
+      const verdict = { state: letter.reason, ...(letter.error !== undefined && { error: letter.error }) };
+      return { id, state: letter.reason, entityType, entityId, attempt, verdict };
+    }
+    const kept =
+      places.verdict === null
+        ? undefined
+        : this.#statements.get<VerdictRow>('SELECT * FROM verdicts WHERE number = ?', places.verdict);
+    if (kept === undefined || kept.expires_at <= now) return undefined;
+    const verdict = JSON.parse(kept.verdict) as Verdict;
+    return {
+      id,
+      state: verdict.state,
+      entityType: fromText(kept.entity_type),
+      entityId: fromText(kept.entity_id),
+      attempt: 0,
+      verdict,
+    };
+  }
+
+  counts(): ShardCounts {
+    return countsOf(readNumbers(this.#statements));
+  }
+
+  /** Looks through a thousand letters at a time, so that a search that finds nothing does not hold the event loop. */
+  async deadLetters(query: DeadLetterQuery): Promise<DeadLetter[]> {
+    const { limit, entityType, entityId, name, reason, since, until } = query;
+    const found: DeadLetter[] = [];
+    const wanted: [string, SqliteValue | undefined][] = [
+      ['entity_type = ?', entityType],
+      ['entity_id = ?', entityId],
+      ['name = ?', name],
+      ['reason = ?', reason],
+      ['died_at >= ?', since],
+      ['died_at < ?', until],
+    ];
+    const given = wanted.filter((part): part is [string, SqliteValue] => part[1] !== undefined);
+    const filter = given.length === 0 ? '' : ` AND ${given.map(([sql]) => sql).join(' AND ')}`;
+    const sql = `SELECT ${LETTER_COLUMNS} FROM dead_letters WHERE number > ? AND number <= ?${filter} ORDER BY number LIMIT ?`;
+    let after = query.after ?? 0;
+    while (found.length < limit) {
+      const last = this.#statements.get<{ number: number | null }>(
+        'SELECT max(number) AS number FROM (SELECT number FROM dead_letters WHERE number > ? ORDER BY number LIMIT ?)',
+        after,
+        SEARCH_ROWS,
+      )?.number;
+      if (last === null || last === undefined) break;
+      const values = given.map(([, value]) => (typeof value === 'string' ? toText(value) : value));
+      const rows = this.#statements.all<LetterRow>(sql, after, last, ...values, limit - found.length);
+      for (const row of rows) found.push(letterOfRow(row));
+      after = last;
+      if (found.length < limit) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return found;
+  }
+
+  deadLetter(id: string): DeadLetter | undefined {
+    return this.#letter(this.#places(id).letter);
+  }
+
+  actorState(entityType: string, entityId: string): string | undefined {
+    const sql = 'SELECT state FROM actor_state WHERE entity_type = ? AND entity_id = ?';
+    return this.#statements.get<{ state: string }>(sql, toText(entityType), toText(entityId))?.state;
+  }
+
+  outbox(limit: number): OutboxEntry[] {
+    const rows = this.#statements.all<{ number: number; target_shard: number; message: string }>(
+      'SELECT number, target_shard, message FROM outbox ORDER BY place LIMIT ?',
+      Math.max(0, limit),
+    );
+    return rows.map((row) => ({
+      number: row.number,
+      targetShard: row.target_shard,
+      message: JSON.parse(row.message) as Envelope,
+    }));
+  }
+
+  sessionMark(session: string): number {
+    return (
+      this.#statements.get<{ mark: number }>('SELECT mark FROM sessions WHERE session = ?', toText(session))?.mark ?? 0
+    );
+  }
+
+  #places(id: string): IdPlaces {
+    const { prefix, n } = splitId(id);
+    const sql = 'SELECT seq, delayed, letter, verdict FROM ids WHERE prefix = ? AND n = ?';
+    const pointers = this.#statements.get<IdPlaces>(sql, prefix, n) ?? {
+      seq: null,
+      delayed: null,
+      letter: null,
+      verdict: null,
+    };
+    return pointers.seq === null && n > 0 ? { ...pointers, seq: n } : pointers;
+  }
+
+  #pending(id: string, places: IdPlaces): StatusRecord | undefined {
+    const row =
+      places.seq === null
+        ? undefined
+        : this.#statements.get<Pick<MessageRow, 'id' | 'state' | 'entity_type' | 'entity_id' | 'attempt'>>(
+            'SELECT id, state, entity_type, entity_id, attempt FROM messages WHERE seq = ?',
+            places.seq,
+          );
+    if (row?.id === toText(id)) {
+      return {
+        id,
+        state: stateOf(row.state),
+        entityType: fromText(row.entity_type),
+        entityId: fromText(row.entity_id),
+        attempt: row.attempt,
+      };
+    }
+    if (places.delayed === null) return undefined;
+    const delayed = this.#statements.get<{ message: string }>(
+      'SELECT message FROM delayed WHERE place = ?',
+      places.delayed,
+    );
+    if (delayed === undefined) return undefined;
+    const { state, entityType, entityId, attempt } = JSON.parse(delayed.message) as StoredMessage;
+    return { id, state, entityType, entityId, attempt };
+  }
+
+  #letter(number: number | null): DeadLetter | undefined {
+    if (number === null) return undefined;
+    const sql = `SELECT ${LETTER_COLUMNS} FROM dead_letters WHERE number = ?`;
+    const row = this.#statements.get<LetterRow>(sql, number);
+    return row === undefined ? undefined : letterOfRow(row);
+  }
+}

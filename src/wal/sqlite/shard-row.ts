@@ -1,0 +1,64 @@
+/**
+ * What is kept of the shard as a whole: who owns it, and its single numbers. The owner keeps the numbers in memory and
+ * writes them with each commit; everyone else reads them.
+ */
+import type { FinalState, ShardCounts } from '../transition.js';
+import type { Statements } from './statements.js';
+
+/** Changed in place while a commit is at work; a refused commit puts a copy back. */
+export interface ShardNumbers extends Record<FinalState, number> {
+  next_seq: number;
+  next_letter: number;
+  /** Messages that are `dispatched`. */
+  in_flight: number;
+  /** Kept verdicts. */
+  verdicts: number;
+  accepted: number;
+  dead_letters: number;
+}
+
+export interface ShardOwnership {
+  readonly epoch: number;
+  /** Null while nobody owns the shard. */
+  readonly incarnation: string | null;
+}
+
+export const NEW_NUMBERS: Readonly<ShardNumbers> = {
+  next_seq: 1,
+  next_letter: 1,
+  in_flight: 0,
+  verdicts: 0,
+  accepted: 0,
+  completed: 0,
+  failed: 0,
+  interrupted: 0,
+  expired: 0,
+  cancelled: 0,
+  dead_letters: 0,
+};
+
+export function readOwnership(statements: Statements): ShardOwnership {
+  const row = statements.get<ShardOwnership>('SELECT epoch, incarnation FROM shard WHERE one = 1');
+  if (row === undefined) throw new Error('The store has lost the row of its shard.');
+  return row;
+}
+
+export function writeOwnership(statements: Statements, { epoch, incarnation }: ShardOwnership): void {
+  statements.run('UPDATE shard SET epoch = ?, incarnation = ? WHERE one = 1', epoch, incarnation);
+}
+
+export function readNumbers(statements: Statements): ShardNumbers {
+  const row = statements.get<{ payload: string }>('SELECT payload FROM messages WHERE seq = 0');
+  if (row === undefined) throw new Error('The store has lost the row of its numbers.');
+  return JSON.parse(row.payload) as ShardNumbers;
+}
+
+export function writeNumbers(statements: Statements, numbers: ShardNumbers): void {
+  statements.run('UPDATE messages SET payload = ? WHERE seq = 0', JSON.stringify(numbers));
+}
+
+export function countsOf(n: ShardNumbers): ShardCounts {
+  const { accepted, completed, failed, interrupted, expired, cancelled } = n;
+  const pending = accepted - completed - failed - interrupted - expired - cancelled;
+  return { accepted, completed, failed, interrupted, expired, cancelled, pending, deadLetters: n.dead_letters };
+}

@@ -1,0 +1,217 @@
+/**
+ * Opening the files of a store: checks first and changes nothing when something is wrong, then locks, then opens, and
+ * makes the store where there is none. Also notices when the file goes away under a running owner.
+ *
+ * The store's file is never opened past SQLite: closing such a descriptor would drop this process's locks on it.
+ */
+import { accessSync, closeSync, constants, fsyncSync, openSync, type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { SqliteDatabase, SqliteDriver } from './driver.js';
+import { fatalStoreError } from './errors.js';
+import { OwnerLock, type OwnerNote, ownNote } from './owner-lock.js';
+import { APPLICATION_ID, createStore, FORMAT_VERSION } from './schema.js';
+import { prepareLineIndex } from './waiting-lines.js';
+
+const PAGE_BYTES = 4_096;
+/** Header of a log and of each frame in it. */
+const LOG_HEADER_BYTES = 32;
+const FRAME_BYTES = PAGE_BYTES + 24;
+const CACHE_KIB = 16_384;
+
+export interface StoreIdentity {
+  readonly clusterId: string;
+  readonly shardCount: number;
+}
+
+export interface OpenedStore {
+  readonly db: SqliteDatabase;
+  readonly identity: StoreIdentity;
+}
+
+export interface OwnedStore extends OpenedStore {
+  readonly lock: OwnerLock;
+}
+
+export interface OpenOptions {
+  readonly driver: SqliteDriver;
+  readonly path: string;
+  /** Id of a store that is made now. */
+  readonly newClusterId: () => string;
+  /** The store must be this one. */
+  readonly clusterId: string | undefined;
+  readonly verifyLineOrder: boolean;
+}
+
+export function openAsOwner(options: OpenOptions): OwnedStore {
+  const { driver, path } = options;
+  checkFolder(path);
+  if (isThere(path)) checkStore(options).close();
+  const lock = OwnerLock.acquire(driver, path, () => readNote(options));
+  let db: SqliteDatabase | undefined;
+  try {
+    db = driver.open(path, { readOnly: false });
+    db.exec(`PRAGMA busy_timeout = 0; PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -${CACHE_KIB};`);
+    if (isEmpty(db)) {
+      createStore(db, options.clusterId ?? options.newClusterId());
+      flushFolder(dirname(path));
+    }
+    prepareLineIndex(db, options.verifyLineOrder);
+    db.prepare("INSERT OR REPLACE INTO meta VALUES ('owner', ?)").run(JSON.stringify(ownNote()));
+    return { db, lock, identity: readIdentity(db) };
+  } catch (error) {
+    db?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+export function openAsReader(options: OpenOptions): OpenedStore {
+  const { path } = options;
+  if (!isThere(path)) {
+    throw fatalStoreError(
+      `There is no store at ${path}. A reader cannot make one; start the application first, or name its path.`,
+    );
+  }
+  const db = checkStore(options);
+  return { db, identity: readIdentity(db) };
+}
+
+/** Opens an existing file read-only and refuses what is not a whole store of this format and identity. */
+function checkStore(options: OpenOptions): SqliteDatabase {
+  const { driver, path, clusterId } = options;
+  const db = driver.open(path, { readOnly: true });
+  try {
+    db.exec('PRAGMA busy_timeout = 1000; PRAGMA query_only = ON;');
+    if (isEmpty(db)) return db;
+    const applicationId = numberOf(db, 'PRAGMA application_id', 'application_id');
+    if (applicationId !== APPLICATION_ID) {
+      throw fatalStoreError(
+        `The file ${path} is a SQLite database, but not an atomic-queues store. Name another path.`,
+      );
+    }
+    const version = numberOf(db, 'PRAGMA user_version', 'user_version');
+    if (version !== FORMAT_VERSION) {
+      throw fatalStoreError(
+        `The store ${path} has format ${version}; this version of atomic-queues reads format ${FORMAT_VERSION}. Use the version that wrote it, or name another path.`,
+      );
+    }
+    checkWhole(db, path);
+    const found = readIdentity(db).clusterId;
+    if (clusterId !== undefined && found !== clusterId) {
+      throw fatalStoreError(
+        `The store ${path} is ${found}, not the expected ${clusterId}. Name the path of the right store.`,
+      );
+    }
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/**
+ * SQLite itself notices a shortened file, except when there is a log beside it: then every page past the end of the file
+ * must be in the log, which is impossible if the log has fewer pages than are missing.
+ */
+function checkWhole(db: SqliteDatabase, path: string): void {
+  const pages = numberOf(db, 'PRAGMA page_count', 'page_count');
+  const missing = pages - Math.floor(statSync(path).size / PAGE_BYTES);
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  const logged = log === undefined ? 0 : Math.floor((log.size - LOG_HEADER_BYTES) / FRAME_BYTES);
+  if (missing <= Math.max(0, logged)) return;
+  throw fatalStoreError(
+    `The store ${path} is cut short: ${missing} of its ${pages} pages are missing. Keep a copy of the file and restore a backup.`,
+  );
+}
+
+function isEmpty(db: SqliteDatabase): boolean {
+  return numberOf(db, 'SELECT count(*) AS tables FROM sqlite_schema', 'tables') === 0;
+}
+
+function numberOf(db: SqliteDatabase, sql: string, column: string): number {
+  const row = db.prepare(sql).get() as Record<string, unknown> | undefined;
+  return Number(row?.[column]);
+}
+
+function readIdentity(db: SqliteDatabase): StoreIdentity {
+  const rows = db.prepare('SELECT key, value FROM meta').all() as { key: string; value: string }[];
+  const meta = new Map(rows.map(({ key, value }) => [key, value]));
+  return { clusterId: meta.get('cluster_id') ?? '', shardCount: Number(meta.get('shard_count')) };
+}
+
+function readNote(options: OpenOptions): OwnerNote | undefined {
+  let db: SqliteDatabase | undefined;
+  try {
+    db = options.driver.open(options.path, { readOnly: true });
+    const row = db.prepare("SELECT value FROM meta WHERE key = 'owner'").get() as { value: string } | undefined;
+    return row === undefined ? undefined : (JSON.parse(row.value) as OwnerNote);
+  } catch {
+    // The other owner may be about to make the store; then its name is not known yet.
+    return undefined;
+  } finally {
+    db?.close();
+  }
+}
+
+function isThere(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats?.isDirectory())
+    throw fatalStoreError(`The store path ${path} is a folder. Name a file in it, e.g. ${path}/queues.db.`);
+  return stats !== undefined && stats.size > 0;
+}
+
+function checkFolder(path: string): void {
+  const folder = dirname(path);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw fatalStoreError(`The folder ${folder} of the store does not exist. Make it, or name another path.`);
+  }
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    if (statSync(path, { throwIfNoEntry: false }) !== undefined) accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (cause) {
+    throw fatalStoreError(
+      `This process may not write to the store ${path} or its folder. Give it the rights, or name another path.`,
+      cause,
+    );
+  }
+}
+
+/** Makes the names of new files durable. Not every system lets a folder be flushed; there they are durable anyway. */
+function flushFolder(folder: string): void {
+  try {
+    const fd = openSync(folder, 'r');
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // Windows refuses to open a folder.
+  }
+}
+
+/** Notices, at most once a second, that a file was removed or replaced while the store is open. */
+export class FileWatch {
+  readonly #files: readonly { readonly path: string; readonly stats: Stats }[];
+  #nextAt: number;
+
+  constructor(
+    paths: readonly string[],
+    private readonly monotonic: () => number,
+  ) {
+    this.#files = paths.map((path) => ({ path, stats: statSync(path) }));
+    this.#nextAt = monotonic() + 1_000;
+  }
+
+  /** The path that is no longer the file it was. */
+  lost(): string | undefined {
+    const now = this.monotonic();
+    if (now < this.#nextAt) return undefined;
+    this.#nextAt = now + 1_000;
+    return this.#files.find(({ path, stats }) => {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found === undefined || found.ino !== stats.ino || found.dev !== stats.dev;
+    })?.path;
+  }
+}

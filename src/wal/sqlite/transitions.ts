@@ -1,0 +1,329 @@
+/**
+ * Each transition on the tables: the same moves, outcomes and refusals as the pure model in `../shard-transitions.ts`,
+ * which decides in doubt. The contract suite compares the two.
+ *
+ * One thing the tables do not know by default: which other messages of an entity wait ahead of one. That would take an
+ * index that costs a third of the throughput. The owner knows (it holds every entity's line), so the store trusts it,
+ * except for what the owner cannot know yet: messages that the same commit put in line. With `verifyLineOrder` the
+ * index is there and every start is checked as the model does.
+ */
+import { type EntityKey, entityKey } from '../../message/entity-key.js';
+import type { Envelope } from '../../message/envelope.js';
+import { copyEnvelope, copyError, withRecord } from '../shard-records.js';
+import { checkAppend } from '../shard-transitions.js';
+import type { Outcome, StoredMessage, Transition } from '../transition.js';
+import { IllegalTransitionError, type PausedLine } from '../wal.js';
+import { splitId } from './ids.js';
+import {
+  addToLine,
+  bury,
+  end,
+  expired,
+  flagsOf,
+  illegal,
+  inLine,
+  putBack,
+  rememberMessageId,
+  removeFromLine,
+} from './line-moves.js';
+import { find, findDuplicate, findLetter } from './lookup.js';
+import { type MessageRow, messageOfRow, rowOfMessage, stateOf } from './rows.js';
+import { STATE_BLOCKED, STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
+import { toText } from './text.js';
+import type { Work } from './work.js';
+
+type Of<T extends Transition['type']> = Extract<Transition, { readonly type: T }>;
+
+const APPLIED: Outcome = { type: 'applied' };
+const NOT_FOUND: Outcome = { type: 'not-found' };
+const PAUSED: Outcome = { type: 'paused' };
+const ALREADY_STARTED: Outcome = { type: 'already-started' };
+
+export function applyTransition(work: Work, transition: Transition): Outcome {
+  switch (transition.type) {
+    case 'append':
+      return append(work, transition);
+    case 'dispatch':
+      return dispatch(work, transition);
+    case 'complete':
+      return complete(work, transition);
+    case 'promote':
+      return promote(work, transition.id);
+    case 'retry': {
+      const { message, row } = inLine(work, transition, STATE_DISPATCHED);
+      const notBefore = isDelay(transition.delayMs) ? work.now + transition.delayMs : 0;
+      const kept = transition.unstarted
+        ? { ...message, attempt: message.attempt - 1 }
+        : withRecord(message, work.now, 'retried', copyError(transition.error));
+      putBack(work, row, { ...kept, state: 'enqueued', notBefore });
+      return { type: 'retried', notBefore };
+    }
+    case 'fail': {
+      const { message, row } = inLine(work, transition, STATE_DISPATCHED);
+      const error = copyError(transition.error);
+      removeFromLine(work, row);
+      bury(work, withRecord(message, work.now, 'failed', error), { state: 'failed', error }, transition.keepVerdict);
+      return APPLIED;
+    }
+    case 'interrupt':
+      return interrupt(work, transition);
+    case 'block': {
+      const { message, row } = inLine(work, transition, STATE_DISPATCHED);
+      const recorded = withRecord(message, work.now, 'blocked', copyError(transition.error));
+      putBack(work, row, { ...recorded, state: 'blocked' });
+      return APPLIED;
+    }
+    case 'unblock': {
+      const { message, row } = inLine(work, transition, STATE_BLOCKED);
+      putBack(work, row, { ...message, state: 'enqueued', notBefore: 0 });
+      return APPLIED;
+    }
+    case 'skip': {
+      const { message, row } = inLine(work, transition, STATE_BLOCKED);
+      removeFromLine(work, row);
+      bury(work, message, { state: 'failed', error: message.history.at(-1)?.error });
+      return APPLIED;
+    }
+    case 'expire':
+      return expire(work, transition);
+    case 'cancel':
+      return cancel(work, transition.id);
+    case 'replay':
+      return replay(work, transition);
+    case 'purge': {
+      const letter = findLetter(work, transition.id);
+      if (letter === undefined) return NOT_FOUND;
+      work.records.removeLetter(work.numbers, letter);
+      return { type: 'purged', entityType: letter.message.entityType };
+    }
+    case 'pause': {
+      const { entityType, entityId } = transition;
+      work.paused.set(pauseKey(transition), entityId === undefined ? { entityType } : { entityType, entityId });
+      work.records.setPaused(entityType, entityId, true);
+      return APPLIED;
+    }
+    case 'resume':
+      if (work.paused.delete(pauseKey(transition)))
+        work.records.setPaused(transition.entityType, transition.entityId, false);
+      return APPLIED;
+    default:
+      throw new IllegalTransitionError(`There is no transition '${String((transition as { type: unknown }).type)}'.`);
+  }
+}
+
+function append(work: Work, transition: Of<'append'>): Outcome {
+  checkAppend(transition);
+  const { numbers, now } = work;
+  const { message: envelope, delayMs, runAt, expiresInMs } = transition;
+  const split = splitId(envelope.id);
+  const known = findDuplicate(work, envelope, split);
+  if (known !== undefined) return known;
+  const dueAt = isDelay(delayMs) ? now + delayMs : (runAt ?? 0);
+  const expiresAt = expiresInMs === undefined ? 0 : Math.max(1, now + expiresInMs);
+  numbers.accepted += 1;
+  const ended = transition.dispatch === true && expiresAt !== 0 && expiresAt <= now;
+  if (dueAt > now || ended) {
+    const fresh = { state: 'enqueued', attempt: 0, interruptions: 0, enqueuedAt: now, expiresAt, history: [] } as const;
+    if (ended) {
+      const message: StoredMessage = { ...copyEnvelope(envelope), ...fresh, seq: numbers.next_seq++, notBefore: 0 };
+      rememberMessageId(work, message);
+      return expired(work, message);
+    }
+    const message: StoredMessage = { ...copyEnvelope(envelope), ...fresh, seq: 0, notBefore: dueAt };
+    work.records.addDelayed(message);
+    rememberMessageId(work, message);
+    return { type: 'delayed', notBefore: dueAt };
+  }
+  const dispatched =
+    transition.dispatch === true &&
+    !isPaused(work, envelope) &&
+    work.waiting.first(envelope.entityType, envelope.entityId) === undefined;
+  const seq = numbers.next_seq++;
+  const { headers, messageId } = envelope;
+  const row: MessageRow = {
+    seq,
+    state: dispatched ? STATE_DISPATCHED : STATE_ENQUEUED,
+    attempt: dispatched ? 1 : 0,
+    flags: flagsOf(split, seq, messageId),
+    not_before: null,
+    expires_at: expiresAt === 0 ? null : expiresAt,
+    entity_type: toText(envelope.entityType),
+    entity_id: toText(envelope.entityId),
+    name: toText(envelope.name),
+    interruptions: null,
+    id: toText(envelope.id),
+    kind: envelope.kind === 'command' ? null : envelope.kind,
+    enqueued_at: now,
+    message_id: messageId === undefined ? null : toText(messageId),
+    headers: headers === undefined ? null : JSON.stringify(headers),
+    history: null,
+    replay_of: null,
+    payload: envelope.payload,
+  };
+  addToLine(work, row);
+  return expiresAt === 0 ? { type: 'appended', seq, dispatched } : { type: 'appended', seq, dispatched, expiresAt };
+}
+
+function dispatch(work: Work, transition: Of<'dispatch'>): Outcome {
+  const { line, now, waiting } = work;
+  const { seq } = transition;
+  const recent = line.flagsRecent(seq);
+  if (recent !== undefined && work.paused.size === 0 && !waiting.verifies) {
+    line.start(seq, recent);
+    waiting.left(seq);
+    return { type: 'dispatched', attempt: 1 };
+  }
+  checkPlace(work, transition);
+  const row = line.waiting(seq);
+  if (row === undefined) return NOT_FOUND;
+  if (row.state !== STATE_ENQUEUED) throw illegal(transition, `: it must be enqueued and is ${stateOf(row.state)}`);
+  if (row.attempt === 0 && row.expires_at !== null && row.expires_at <= now) return removeExpired(work, transition);
+  if (work.paused.size > 0 || waiting.verifies) {
+    const { message } = inLine(work, transition, STATE_ENQUEUED);
+    if (isPaused(work, message)) return PAUSED;
+    const first = waiting.verifies ? waiting.first(message.entityType, message.entityId) : undefined;
+    if (first !== undefined && first.seq !== seq) {
+      if (first.state === STATE_ENQUEUED && first.notBefore > now) return { type: 'not-due', dueAt: first.notBefore };
+      throw illegal(
+        transition,
+        `: message ${first.seq} of the same entity is ahead of it and is ${stateOf(first.state)}`,
+      );
+    }
+  }
+  if (row.not_before !== null && row.not_before > now) return { type: 'not-due', dueAt: row.not_before };
+  line.start(seq, row.flags);
+  waiting.left(seq);
+  return { type: 'dispatched', attempt: row.attempt + 1 };
+}
+
+function complete(work: Work, transition: Of<'complete'>): Outcome {
+  const { line, numbers, records } = work;
+  const { seq, keepVerdict, state, outgoing, reply } = transition;
+  const flags = line.flagsInFlight(seq);
+  if (flags === 0 && !keepVerdict && state === undefined && outgoing === undefined) {
+    // The usual case needs nothing of the message.
+    line.remove(seq);
+    numbers.completed += 1;
+    return APPLIED;
+  }
+  const { message, row } = inLine(work, transition, STATE_DISPATCHED);
+  removeFromLine(work, row);
+  end(work, message, { state: 'completed', ...(reply !== undefined && { reply }) }, keepVerdict);
+  if (state !== undefined) records.setActorState(message.entityType, message.entityId, state);
+  for (const { targetShard, message: sent } of outgoing ?? []) records.addOutgoing(targetShard, copyEnvelope(sent));
+  return APPLIED;
+}
+
+function promote(work: Work, id: string): Outcome {
+  const { numbers, records, now } = work;
+  const place = find(work, id).delayed;
+  const message = place === null ? undefined : records.delayed(place);
+  if (message === undefined || place === null) return NOT_FOUND;
+  if (message.notBefore > now) return { type: 'not-due', dueAt: message.notBefore };
+  records.removeDelayed(id, place);
+  if (message.expiresAt !== 0 && message.expiresAt <= now) return expired(work, message);
+  const queued: StoredMessage = { ...message, seq: numbers.next_seq++, notBefore: 0 };
+  addToLine(work, rowOfMessage(queued, flagsOf(splitId(id), queued.seq, queued.messageId)));
+  return { type: 'queued', message: queued };
+}
+
+function interrupt(work: Work, transition: Of<'interrupt'>): Outcome {
+  const { message, row } = inLine(work, transition, STATE_DISPATCHED);
+  const error = transition.error === undefined ? undefined : copyError(transition.error);
+  const counted = { ...message, interruptions: message.interruptions + 1 };
+  const recorded = withRecord(counted, work.now, 'interrupted', error);
+  if (transition.retry) {
+    putBack(work, row, { ...recorded, state: 'enqueued', notBefore: 0 });
+    return { type: 'retried', notBefore: 0 };
+  }
+  removeFromLine(work, row);
+  bury(work, recorded, { state: 'interrupted', error }, transition.keepVerdict);
+  return APPLIED;
+}
+
+function expire(work: Work, transition: Of<'expire'>): Outcome {
+  checkPlace(work, transition);
+  const row = work.line.waiting(transition.seq);
+  if (row === undefined) return NOT_FOUND;
+  if (row.state !== STATE_ENQUEUED) throw illegal(transition, `: it must be enqueued and is ${stateOf(row.state)}`);
+  if (row.expires_at === null) throw illegal(transition, ': it has no deadline');
+  if (row.attempt > 0) return ALREADY_STARTED;
+  if (row.expires_at > work.now) return { type: 'not-due', dueAt: row.expires_at };
+  return removeExpired(work, transition);
+}
+
+function cancel(work: Work, id: string): Outcome {
+  const { records } = work;
+  const { seq, delayed } = find(work, id);
+  if (delayed !== null) {
+    const message = records.delayed(delayed);
+    if (message === undefined) return NOT_FOUND;
+    records.removeDelayed(id, delayed);
+    end(work, message, { state: 'cancelled' });
+    return { type: 'cancelled', message };
+  }
+  const row = seq === null ? undefined : work.line.row(seq);
+  if (row === undefined) return NOT_FOUND;
+  if (row.state !== STATE_ENQUEUED) return ALREADY_STARTED;
+  const message = messageOfRow(row);
+  removeFromLine(work, row);
+  end(work, message, { state: 'cancelled' });
+  return { type: 'cancelled', message };
+}
+
+function replay(work: Work, transition: Of<'replay'>): Outcome {
+  const { numbers, records, now } = work;
+  const { newId } = transition;
+  const letter = findLetter(work, transition.id);
+  if (letter === undefined) return NOT_FOUND;
+  const split = splitId(newId);
+  const known = findDuplicate(work, { ...letter.message, id: newId, messageId: undefined }, split);
+  if (known !== undefined) return known;
+  records.removeLetter(numbers, letter);
+  numbers.accepted += 1;
+  const message: StoredMessage = {
+    ...letter.message,
+    id: newId,
+    seq: numbers.next_seq++,
+    state: 'enqueued',
+    attempt: 0,
+    interruptions: 0,
+    enqueuedAt: now,
+    notBefore: 0,
+    expiresAt: 0,
+    history: [],
+    replayOf: letter.id,
+  };
+  addToLine(work, rowOfMessage(message, flagsOf(split, message.seq, message.messageId)));
+  return { type: 'queued', message };
+}
+
+function removeExpired(work: Work, transition: Of<'dispatch' | 'expire'>): Outcome {
+  const { message, row } = inLine(work, transition, STATE_ENQUEUED);
+  removeFromLine(work, row);
+  return expired(work, message);
+}
+
+function checkPlace(work: Work, transition: Of<'dispatch' | 'expire'>): void {
+  const { seq } = transition;
+  if (Number.isInteger(seq) && seq >= 1 && seq < work.numbers.next_seq) return;
+  throw illegal(transition, ': no message ever had this place');
+}
+
+function isPaused(work: Work, message: Envelope): boolean {
+  const { paused } = work;
+  if (paused.size === 0) return false;
+  return paused.has(message.entityType) || paused.has(keyOf(message));
+}
+
+export function pauseKey(line: PausedLine): string {
+  return line.entityId === undefined ? line.entityType : entityKey(line.entityType, line.entityId);
+}
+
+function keyOf(message: Envelope): EntityKey {
+  return entityKey(message.entityType, message.entityId);
+}
+
+function isDelay(delayMs: number | undefined): delayMs is number {
+  return delayMs !== undefined && delayMs > 0;
+}

@@ -1,0 +1,20 @@
+/** What a transition works on: the parts of the store, and the one commit that is under way. */
+import type { PausedLine, RetentionOptions } from '../wal.js';
+import type { Ids } from './ids.js';
+import type { Line } from './line.js';
+import type { Records } from './records.js';
+import type { ShardNumbers } from './shard-row.js';
+import type { WaitingLines } from './waiting-lines.js';
+
+/** One commit at work. */
+export interface Work {
+  readonly line: Line;
+  readonly ids: Ids;
+  readonly records: Records;
+  readonly waiting: WaitingLines;
+  readonly numbers: ShardNumbers;
+  /** Under the entity's key, or the bare type name. */
+  readonly paused: Map<string, PausedLine>;
+  readonly retention: RetentionOptions;
+  readonly now: number;
+}
