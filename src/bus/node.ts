@@ -22,7 +22,7 @@ import { type AtomicQueuesConfig, type ResolvedConfig, resolveConfig } from '../
 import { type Logger, silentLogger } from '../runtime/logger.js';
 import { type Runtime, systemRuntime } from '../runtime/runtime.js';
 import { TypedEvents } from '../runtime/typed-events.js';
-import type { Wal } from '../wal/wal.js';
+import { StoreUnavailableError, type Wal } from '../wal/wal.js';
 import { openStore } from './open-store.js';
 import { QueueBus } from './queue-bus.js';
 
@@ -54,7 +54,12 @@ export class AtomicQueuesNode {
   private opening: Promise<void> | undefined;
   private starting: Promise<RecoveryReport> | undefined;
   private stopping: Promise<StopReport> | undefined;
-  private inFlight: Awaited<ReturnType<ShardOwner['open']>>['inFlight'] = [];
+  private tellClosed: () => void = () => {};
+  private readonly closed = new Promise<void>((resolve) => {
+    this.tellClosed = resolve;
+  });
+  private letProcessEnd: () => void = () => {};
+  private recovered: RecoveryReport = { interrupted: 0, putBack: 0, pending: 0 };
 
   constructor(options: NodeOptions = {}) {
     this.config = resolveConfig(options.config ?? {});
@@ -86,7 +91,8 @@ export class AtomicQueuesNode {
 
   /** Whether messages go straight in; otherwise `whenOpen` first. */
   get isOpen(): boolean {
-    return this.owner.phase !== 'closed' || this.stopping !== undefined;
+    const { phase } = this.owner;
+    return (phase !== 'closed' && phase !== 'recovering') || this.stopping !== undefined;
   }
 
   /**
@@ -121,22 +127,22 @@ export class AtomicQueuesNode {
     return this;
   }
 
-  /** Opens the store and takes over what is in it. Messages are accepted from now on and start after `start`. */
+  /**
+   * Opens the store, settles what an earlier process left half done, and gives everything in line its place again. New
+   * messages are accepted from then on, behind that, and start after `start`.
+   */
   open(): Promise<void> {
+    if (this.stopping !== undefined && this.opening === undefined) return Promise.reject(shuttingDown());
     this.opening ??= this.openOnce();
     return this.opening;
   }
 
   whenOpen(): Promise<void> {
-    if (this.stopping !== undefined) {
-      return Promise.reject(
-        new AtomicQueuesError('SHUTTING_DOWN', 'This node is shutting down and takes no new messages.'),
-      );
-    }
+    if (this.stopping !== undefined) return Promise.reject(shuttingDown());
     return this.open();
   }
 
-  /** Opens if need be, settles what an earlier process left half done, and starts messages. */
+  /** Opens if need be, and starts messages. */
   start(): Promise<RecoveryReport> {
     this.starting ??= this.startOnce();
     return this.starting;
@@ -148,34 +154,39 @@ export class AtomicQueuesNode {
     return this.stopping;
   }
 
-  /** Resolves when nothing is in line, running, or on its way to the store (delayed messages apart). */
+  /**
+   * Resolves when nothing is in line, running, or on its way to the store (delayed messages apart), or when the node has
+   * stopped.
+   */
   async whenIdle(): Promise<void> {
     await this.open();
+    const over = Promise.race([this.events.once('fatal'), this.closed]);
     while (!this.owner.isIdle && this.owner.phase !== 'lost' && this.owner.phase !== 'closed') {
-      await this.events.once('idle');
+      await Promise.race([this.events.once('idle'), over]);
     }
   }
 
   private async openOnce(): Promise<void> {
     await this.beforeOpen();
-    await this.wal.start();
-    const opened = await this.owner.open();
-    this.inFlight = opened.inFlight;
-    if (opened.inFlight.length === 0) this.pending = await recoverLines(this.owner);
+    try {
+      await this.wal.start();
+      const { inFlight } = await this.owner.open();
+      const settled = await settleInFlight(this.owner, inFlight);
+      this.recovered = { ...settled, pending: await recoverLines(this.owner) };
+      this.owner.accept();
+    } catch (error) {
+      await this.wal.stop();
+      throw storeNotUsable(error);
+    }
   }
-
-  private pending = 0;
 
   private async startOnce(): Promise<RecoveryReport> {
     await this.open();
-    let settled = { interrupted: 0, putBack: 0 };
-    if (this.inFlight.length > 0) {
-      settled = await settleInFlight(this.owner, this.inFlight);
-      this.pending = await recoverLines(this.owner);
-      this.inFlight = [];
-    }
+    // A process that only consumes has nothing else that keeps it alive.
+    this.letProcessEnd = this.runtime.timers.keepAlive();
+    this.events.on('fatal', this.letProcessEnd);
     this.owner.run();
-    return { ...settled, pending: this.pending };
+    return this.recovered;
   }
 
   private async stopOnce(): Promise<StopReport> {
@@ -186,8 +197,20 @@ export class AtomicQueuesNode {
     }
     const report = await drain(this.owner, this.config.shutdownTimeout);
     await this.wal.stop();
+    this.letProcessEnd();
+    this.tellClosed();
     return report;
   }
+}
+
+function shuttingDown(): AtomicQueuesError {
+  return new AtomicQueuesError('SHUTTING_DOWN', 'This node is shutting down and takes no new messages.');
+}
+
+/** What the user hears when the store cannot be used: the code, and the store's own words. */
+function storeNotUsable(error: unknown): unknown {
+  if (!(error instanceof StoreUnavailableError)) return error;
+  return new AtomicQueuesError('STORE_DEGRADED', error.message, { cause: error, retryable: error.recoverable });
 }
 
 function entry(handler: Handler<unknown>, kind: MessageKind): HandlerEntry {

@@ -1,11 +1,11 @@
 /** From the configuration to the store that it names. */
 
-import type { SqliteDriver } from '../wal/sqlite/driver.js';
-import { SqliteWal } from '../wal/sqlite/sqlite-wal.js';
 import { AtomicQueuesError } from '../message/errors.js';
 import type { ResolvedConfig } from '../runtime/config.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { MemoryWal } from '../wal/memory/memory-wal.js';
+import type { SqliteDriver } from '../wal/sqlite/driver.js';
+import { SqliteWal } from '../wal/sqlite/sqlite-wal.js';
 import type { Wal } from '../wal/wal.js';
 
 export function openStore(config: ResolvedConfig, runtime: Runtime): Wal {

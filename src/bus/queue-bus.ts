@@ -103,6 +103,10 @@ export class QueueBus {
   /** How a message stands, by the id that `enqueue` gave. */
   async status(id: string): Promise<MessageStatus> {
     await this.node.open();
+    if (this.node.owner.phase === 'closed')
+      throw new AtomicQueuesError('SHUTTING_DOWN', 'This node has stopped; its store is closed.', {
+        subject: { messageId: id },
+      });
     const { verdict, ...status } = await this.node.operations.status(id);
     if (verdict === undefined) return status;
     if (verdict.state === 'completed') return { ...status, reply: decodeReply(verdict.reply, this.node.config) };
@@ -158,6 +162,13 @@ export class QueueBus {
     }
     const entityId = validateEntityId(id, entityType);
     const messageClass = this.node.registry.find(entityType, name);
+    if (messageClass !== undefined && (typeof payload !== 'object' || payload === null || Array.isArray(payload))) {
+      throw new AtomicQueuesError(
+        'INVALID_PAYLOAD',
+        `The payload of "${name}" must be an object with the fields of its class ${messageClass.cls.name}.`,
+        { subject: { entityType, entityId, name } },
+      );
+    }
     return this.submission(entityType, name, entityId, payload, options, messageClass);
   }
 

@@ -6,12 +6,14 @@
 import type { EntityKey } from '../message/entity-key.js';
 import { AtomicQueuesError } from '../message/errors.js';
 import type { Item } from './item.js';
+import type { ActiveMessage } from './message-context.js';
 
 /** @throws AtomicQueuesError `DEADLOCK`, naming the cycle, when `waiting` may not wait for a message to `target`. */
-export function refuseDeadlock(waiting: Item, target: EntityKey): void {
+export function refuseDeadlock(waiting: ActiveMessage, target: EntityKey): void {
   const chain: Item[] = [];
-  let item: Item | undefined = waiting;
-  while (item !== undefined && item.stage === 'running') {
+  let start: ActiveMessage | undefined = waiting;
+  while (start !== undefined && isRunning(start)) {
+    const { item }: ActiveMessage = start;
     chain.push(item);
     if (item.worker.key === target) {
       const cycle = [...chain.reverse(), chain[0] as Item];
@@ -22,6 +24,11 @@ export function refuseDeadlock(waiting: Item, target: EntityKey): void {
         { subject: { entityType: item.worker.entityType, entityId: item.worker.entityId, messageId: item.id } },
       );
     }
-    item = item.link?.active === true ? item.link.waitingItem : undefined;
+    start = item.link?.active === true ? item.link.waiting : undefined;
   }
+}
+
+/** Whether it is this start whose handler is at work: a later attempt does not wait for what an earlier one asked. */
+function isRunning(start: ActiveMessage): boolean {
+  return start.item.stage === 'running' && start.item.active === start;
 }

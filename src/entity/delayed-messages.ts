@@ -89,6 +89,7 @@ export class DelayedMessages implements Participant {
   }
 
   private readonly wake = (): void => {
+    if (this.timer !== undefined) this.options.timers.clear(this.timer);
     this.timer = undefined;
     this.nextDueAt = Number.POSITIVE_INFINITY;
     if (!this.stopped) void this.promoteDue();

@@ -15,7 +15,7 @@ export interface DoorLimits {
 }
 
 export class Door {
-  /** Messages of this node that have not ended: in line, delayed ones of this run, queries. */
+  /** Messages in line on this node, queries included. Delayed ones wait in the store and are not counted. */
   depth = 0;
   readonly deadLettersByType = new Map<string, number>();
 
@@ -25,8 +25,17 @@ export class Door {
     private readonly depthOf: (key: EntityKey) => number,
   ) {}
 
-  /** @throws AtomicQueuesError when `count` more messages of this entity do not fit. */
-  admit(key: EntityKey, subject: ErrorSubject & { readonly entityType: string }, count: number, total: number): void {
+  /**
+   * @param count messages for this entity, `total` messages, and `entities` without a worker, that come in together.
+   * @throws AtomicQueuesError when they do not fit.
+   */
+  admit(
+    key: EntityKey,
+    subject: ErrorSubject & { readonly entityType: string },
+    count: number,
+    total: number,
+    entities: number,
+  ): void {
     const { depthMax, workersMax } = this.limits;
     if (depthMax > 0 && this.depth + total > depthMax) {
       throw new AtomicQueuesError(
@@ -46,7 +55,7 @@ export class Door {
         );
       }
     }
-    if (workersMax > 0 && this.directory.isFull && !this.directory.hasWork(key)) {
+    if (workersMax > 0 && this.directory.active + entities > workersMax && !this.directory.hasWork(key)) {
       throw new AtomicQueuesError(
         'WORKER_LIMIT_EXCEEDED',
         `${this.directory.active} entities have work on this node and maxTotalWorkers is ${workersMax}. Messages for those entities are still accepted.`,

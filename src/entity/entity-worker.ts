@@ -38,13 +38,15 @@ export interface WorkerHost {
   /** Calls `deadlinePassed` of the target after the delay; returns a key for `clearDeadline`. */
   setDeadline(target: Deadline, delayMs: number): number;
   clearDeadline(target: Deadline, key: number): void;
-  /** The head of a message that is in memory as a place only and is not usual: backing off, expiring, parked. */
+  /** Hands over, once, the head of a message that is in memory as a place only and is not usual: backing off, expiring, parked. */
   unusualHead(seq: number): MessageHead | undefined;
   /** Whether a handler here takes this message. Items known by place only always have one. */
   handles(item: Item): boolean;
 
   /** A message that was in memory as a place only is out of the line. */
   placeRemoved(worker: EntityWorker): void;
+  /** Calls for the item's end when its deadline passes while it waits. */
+  watchExpiry(item: Item): void;
   accepted(item: Item): void;
   duplicate(item: Item, outcome: Extract<Outcome, { type: 'duplicate' }>): void;
   delayed(item: Item, notBefore: number): void;
@@ -69,6 +71,7 @@ export class EntityWorker implements SlotTaker, Deadline {
   private finishing = 0;
   private slot: 'none' | 'asked' | 'held' = 'none';
   private backoffKey = -1;
+  private backoffUntil = 0;
   /** Pending messages of this entity on this node, for `workerMaxQueueDepth`. */
   depth = 0;
   paused = false;
@@ -101,6 +104,7 @@ export class EntityWorker implements SlotTaker, Deadline {
       mayDispatch &&
       this.mailbox.length === 0 &&
       this.marked.length < this.ahead &&
+      (this.marked.length === 0 || !this.host.slotsContended) &&
       this.mayStart &&
       this.host.handles(item) &&
       this.haveSlot()
@@ -220,7 +224,11 @@ export class EntityWorker implements SlotTaker, Deadline {
       this.marked = this.marked.filter((each) => each !== entry);
     }
     if (typeof entry === 'object') return entry;
-    if (entry !== undefined) this.host.placeRemoved(this);
+    if (entry !== undefined) {
+      this.host.placeRemoved(this);
+      this.advance();
+      this.idleCheck();
+    }
     return undefined;
   }
 
@@ -258,11 +266,11 @@ export class EntityWorker implements SlotTaker, Deadline {
       case 'fail':
         this.finishing -= 1;
         if (outcome.type === 'retried') {
-          item.stage = 'waiting';
           item.notBefore = outcome.notBefore;
-          if (transition.type !== 'retry' || transition.unstarted !== true) {
-            this.host.retried(item, item.error, outcome.notBefore);
-          } else item.attempt -= 1;
+          const unstarted = transition.type === 'retry' && transition.unstarted === true;
+          if (unstarted) item.attempt -= 1;
+          this.waits(item);
+          if (!unstarted) this.host.retried(item, item.error, outcome.notBefore);
         } else {
           this.end(
             item,
@@ -271,7 +279,12 @@ export class EntityWorker implements SlotTaker, Deadline {
         }
         break;
       case 'expire':
-        if (outcome.type === 'expired' && this.takeOut(item.seq) !== undefined) this.end(item, 'expired');
+        if (outcome.type === 'expired' && this.takeOut(item.seq) !== undefined) {
+          item.adopt(outcome.message);
+          this.end(item, 'expired');
+        }
+        // The clock was set back: the deadline is still to come.
+        else if (outcome.type === 'not-due' && item.stage === 'waiting') this.host.watchExpiry(item);
         break;
       default:
         break;
@@ -288,6 +301,8 @@ export class EntityWorker implements SlotTaker, Deadline {
     }
     item.stage = 'ended';
     this.host.refusedByStore(item, error);
+    // What waits behind a message that was not taken in, a query for example, is next.
+    if (transition.type === 'append') this.advance();
     this.letSlotGo();
     this.idleCheck();
   }
@@ -339,13 +354,21 @@ export class EntityWorker implements SlotTaker, Deadline {
       return;
     }
     this.marked = this.marked.filter((each) => each !== item);
-    if (outcome.type === 'expired') this.end(item, 'expired');
-    else if (outcome.type === 'not-found') this.end(item, 'cancelled');
+    if (outcome.type === 'expired') {
+      item.adopt(outcome.message);
+      this.end(item, 'expired');
+    } else if (outcome.type === 'not-found') this.end(item, 'cancelled');
     else {
-      item.stage = 'waiting';
       if (outcome.type === 'not-due') item.notBefore = outcome.dueAt;
+      this.waits(item);
       this.putBack(item);
     }
+  }
+
+  /** An item waits in line again; its deadline may have passed unheeded while it did not. */
+  private waits(item: Item): void {
+    item.stage = 'waiting';
+    if (item.expiresAt > 0 && item.attempt === 0) this.host.watchExpiry(item);
   }
 
   private get mayStart(): boolean {
@@ -370,7 +393,9 @@ export class EntityWorker implements SlotTaker, Deadline {
   }
 
   private markMore(): void {
-    while (this.marked.length < this.ahead) {
+    // While somebody waits for a slot, none is kept by marking ever more ahead (I9).
+    const ahead = this.marked.length > 0 && this.host.slotsContended ? 0 : this.ahead;
+    while (this.marked.length < ahead) {
       const item = this.head();
       if (item === undefined || item.stage !== 'waiting') return;
       if (item.isVolatile) {
@@ -405,13 +430,17 @@ export class EntityWorker implements SlotTaker, Deadline {
       item.expiresAt = head.expiresAt;
       item.attempt = head.attempt;
       item.interruptions = head.interruptions;
+      if (item.expiresAt > 0 && item.attempt === 0) this.host.watchExpiry(item);
     }
     this.mailbox.replaceHead(item);
     return item;
   }
 
   private waitForBackoff(notBefore: number): void {
-    if (this.backoffKey >= 0 || notBefore === Number.POSITIVE_INFINITY) return;
+    if (notBefore === Number.POSITIVE_INFINITY || (this.backoffKey >= 0 && this.backoffUntil === notBefore)) return;
+    // An earlier head may have been withdrawn while it was backing off.
+    if (this.backoffKey >= 0) this.host.clearDeadline(this, this.backoffKey);
+    this.backoffUntil = notBefore;
     this.backoffKey = this.host.setDeadline(this, notBefore - this.host.now());
   }
 

@@ -8,6 +8,7 @@ import { AtomicQueuesError, describeError, isRetryable } from '../message/errors
 import type { Clock } from '../runtime/clock.js';
 import type { Deadline, Deadlines } from '../runtime/deadlines.js';
 import type { StoredMessage } from '../wal/transition.js';
+import { StoreUnavailableError } from '../wal/wal.js';
 import type { HandlerEntry } from './handler-table.js';
 import type { Item } from './item.js';
 import { ActiveMessage, runWithMessage } from './message-context.js';
@@ -23,13 +24,22 @@ export interface ExecutorOptions {
   /** Milliseconds; 0: no limit. */
   readonly handlerTimeoutMs: (item: Item) => number;
   readonly load: (seqs: readonly number[]) => Promise<readonly StoredMessage[]>;
+  /** The item's payload is in memory again. */
+  readonly loaded: (item: Item) => void;
   readonly detached: (callback: () => void) => void;
   readonly starting: (item: Item) => void;
   readonly settled: (item: Item, ok: boolean, durationMs: number) => void;
   readonly stuck: (item: Item, runningMs: number) => void;
-  /** A payload could not be read from the store. */
+  /** The handler has settled, or is not waited for any more. */
+  readonly left: (item: Item) => void;
+  /** False once this node may start nothing more, because it has lost the shard (I3). */
+  readonly mayStart: () => boolean;
+  /** A payload cannot be read from the store, and trying again will not help. */
   readonly loadFailed: (items: readonly Item[], error: Error) => void;
 }
+
+/** While payloads cannot be read, it is tried again this often, milliseconds. */
+const LOAD_RETRY_MS = 100;
 
 class HandlerDeadline implements Deadline {
   constructor(
@@ -46,13 +56,20 @@ export class Executor {
   readonly running = new Set<Item>();
   private startQueue: Item[] = [];
   private startScheduled = false;
+  /** Items whose payloads are on their way from the store. */
+  private readonly loading = new Set<Item>();
   private dispatchNumber = 0;
   private readonly handlerDeadlines = new WeakMap<Item, HandlerDeadline>();
 
   constructor(private readonly options: ExecutorOptions) {}
 
   get isIdle(): boolean {
-    return this.running.size === 0 && this.startQueue.length === 0;
+    return this.running.size === 0 && this.starting === 0;
+  }
+
+  /** Items that were handed over and whose handlers have not begun. */
+  get starting(): number {
+    return this.startQueue.length + this.loading.size;
   }
 
   /** Starts the item's handler in a turn of its own, never inside the caller's stack or async context. */
@@ -83,19 +100,27 @@ export class Executor {
   };
 
   private async loadAndStart(items: readonly Item[]): Promise<void> {
+    for (const item of items) this.loading.add(item);
     const bySeq = new Map(items.map((item) => [item.seq, item]));
     let stored: readonly StoredMessage[];
     try {
       stored = await this.options.load([...bySeq.keys()].sort((a, b) => a - b));
     } catch (error) {
+      if (error instanceof StoreUnavailableError && error.recoverable && this.options.mayStart()) {
+        this.options.deadlines.set({ deadlinePassed: () => void this.loadAndStart(items) }, LOAD_RETRY_MS);
+        return;
+      }
+      for (const item of items) this.loading.delete(item);
       this.options.loadFailed(items, error as Error);
       return;
     }
+    for (const item of items) this.loading.delete(item);
     for (const message of stored) {
       const item = bySeq.get(message.seq);
       if (item === undefined) continue;
       bySeq.delete(message.seq);
       item.adopt(message);
+      this.options.loaded(item);
       this.start(item);
     }
     if (bySeq.size > 0) {
@@ -108,6 +133,7 @@ export class Executor {
 
   private start(item: Item): void {
     const { options } = this;
+    if (!options.mayStart()) return;
     this.dispatchNumber += 1;
     item.dispatchNumber = this.dispatchNumber;
     if (item.isVolatile) item.attempt = 1;
@@ -167,6 +193,7 @@ export class Executor {
   private leave(item: Item, ok: boolean): void {
     this.running.delete(item);
     if (item.timeoutKey >= 0) this.clearLimit(item);
+    this.options.left(item);
     this.options.settled(item, ok, this.options.clock.monotonic() - item.startedAt);
   }
 
@@ -174,6 +201,7 @@ export class Executor {
   forget(item: Item): void {
     this.running.delete(item);
     if (item.timeoutKey >= 0) this.clearLimit(item);
+    this.options.left(item);
   }
 
   private limit(item: Item, timeoutMs: number): void {

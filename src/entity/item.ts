@@ -4,6 +4,7 @@
  * The stage is changed in the worker (`entity-worker.ts`) only, except that an item is born `appending` or `waiting`.
  */
 import type { ErrorDescription, MessageHeaders, MessageKind } from '../message/envelope.js';
+import type { Deadline } from '../runtime/deadlines.js';
 import type { Participant } from '../wal/group-commit.js';
 import type { Outcome, StoredMessage, Transition } from '../wal/transition.js';
 import type { EntityWorker } from './entity-worker.js';
@@ -28,7 +29,8 @@ export type ItemStage =
 
 /** A wait of a running handler for another message: what the detection of deadlocks follows. */
 export interface WaitLink {
-  readonly waitingItem: Item;
+  /** The start of the handler that waits. */
+  readonly waiting: ActiveMessage;
   /** False once the wait has ended, however it did. */
   active: boolean;
 }
@@ -49,6 +51,8 @@ export class Item implements Participant {
   appendDispatches = false;
   /** Counted in the node's and the worker's depth. */
   counted = false;
+  /** Characters of its payload that the node counts as held in memory. */
+  residentLength = 0;
   /** Fencing number of the current attempt; 0 before the first start. */
   dispatchNumber = 0;
   /** Monotonic time of the handler's start. */
@@ -60,6 +64,9 @@ export class Item implements Participant {
   /** The context of the current start. */
   active: ActiveMessage | undefined;
   timeoutKey = -1;
+  /** The watch over `expiresAt`, and its key. */
+  expiry: Deadline | undefined;
+  expiryKey = -1;
   waiter: ReplyWaiter | undefined;
   link: WaitLink | undefined;
   accepted: ((receipt: { readonly id: string }) => void) | undefined;
@@ -72,7 +79,7 @@ export class Item implements Participant {
 
   constructor(
     readonly worker: EntityWorker,
-    readonly kind: MessageKind,
+    public kind: MessageKind,
     /** A volatile query: it is in no store. */
     readonly isVolatile: boolean,
     public id: string,
@@ -97,6 +104,7 @@ export class Item implements Participant {
   /** Takes over what the store knows, for an item that was in memory as a place only. */
   adopt(stored: StoredMessage): void {
     this.id = stored.id;
+    this.kind = stored.kind;
     this.name = stored.name;
     this.payload = stored.payload;
     this.headers = stored.headers;

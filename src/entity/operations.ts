@@ -80,11 +80,10 @@ export class Operations {
 
   /** Removes a dead letter for good; false when there is no such letter. */
   async purgeDeadLetter(id: string): Promise<boolean> {
-    const letter = await this.owner.options.wal.deadLetter(this.owner.options.shard, id);
-    const outcome = await this.transition({ type: 'purge', id });
-    if (outcome.type !== 'applied') return false;
-    if (letter !== undefined) this.owner.countDeadLetter(letter.message.entityType, -1);
-    return true;
+    const outcome = await this.transition({ type: 'purge', id }, (answer) => {
+      if (answer.type === 'purged') this.owner.countDeadLetter(answer.entityType, -1);
+    });
+    return outcome.type === 'purged';
   }
 
   /**

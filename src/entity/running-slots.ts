@@ -10,6 +10,8 @@ export interface SlotTaker {
 export class RunningSlots {
   private taken = 0;
   private readonly queue = new Set<SlotTaker>();
+  /** Handlers that wait for messages, with how many waits each has. */
+  private readonly lenders = new Map<object, number>();
 
   /** @param max 0: unbounded. */
   constructor(private readonly max: number) {}
@@ -36,17 +38,25 @@ export class RunningSlots {
     this.grant();
   }
 
-  lend(): void {
-    this.giveBack();
+  /** A handler begins to wait for a message. It lends its one slot, however many waits it has at a time. */
+  waitBegan(handler: object): void {
+    if (this.max === 0) return;
+    const waits = this.lenders.get(handler) ?? 0;
+    this.lenders.set(handler, waits + 1);
+    if (waits === 0) this.giveBack();
   }
 
-  /** The wait is over: the handler goes on at once, if need be above the limit until another one ends. */
-  reclaim(): void {
-    if (this.max !== 0) this.taken += 1;
+  /** A wait is over. After the last one the handler goes on at once, if need be above the limit until another one ends. */
+  waitEnded(handler: object): void {
+    const waits = this.lenders.get(handler);
+    if (waits === undefined) return;
+    if (waits > 1) this.lenders.set(handler, waits - 1);
+    else this.handlerEnded(handler);
   }
 
-  leave(taker: SlotTaker): void {
-    this.queue.delete(taker);
+  /** A handler has settled, perhaps without having awaited what it asked for: nothing of its slot is lent any more. */
+  handlerEnded(handler: object): void {
+    if (this.lenders.delete(handler)) this.taken += 1;
   }
 
   private grant(): void {

@@ -20,6 +20,7 @@ import type { TypedEvents } from '../runtime/typed-events.js';
 import { GroupCommit, type GroupCommitEvents, type Participant } from '../wal/group-commit.js';
 import type { FinalState, Outcome, StoredMessage, Transition } from '../wal/transition.js';
 import type { CommitAnswer, MessageHead, OpenedShard, StoreUnavailableError, TakenOffer, Wal } from '../wal/wal.js';
+import { Announcements } from './announcements.js';
 import { DelayedMessages } from './delayed-messages.js';
 import { Door } from './door.js';
 import { EntityWorker, type WorkerHost } from './entity-worker.js';
@@ -51,13 +52,15 @@ const STUCK_AFTER_MS = 30_000;
 /** How often running handlers are looked at for that, milliseconds. */
 const STUCK_SWEEP_MS = 1_000;
 
-export type OwnerPhase = 'closed' | 'accepting' | 'running' | 'draining' | 'lost';
+/** `recovering`: the shard is open, and what the last owner left is being given its place; nothing new comes in yet. */
+export type OwnerPhase = 'closed' | 'recovering' | 'accepting' | 'running' | 'draining' | 'lost';
 
 export class ShardOwner implements WorkerHost, GroupCommitEvents {
   readonly directory: WorkerDirectory;
   readonly door: Door;
   readonly deadlines: Deadlines;
   readonly verdicts: Verdicts;
+  private readonly announce: Announcements;
   readonly delayedMessages: DelayedMessages;
   readonly unusual = new Map<number, MessageHead>();
   readonly pausedTypes = new Set<string>();
@@ -81,6 +84,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
   constructor(readonly options: ShardOwnerOptions) {
     const { runtime, config } = options;
     this.deadlines = new Deadlines(runtime.clock, runtime.timers);
+    this.announce = new Announcements(options.events, () => runtime.clock.now());
     this.slots = new RunningSlots(config.maxRunningHandlers);
     this.verdicts = new Verdicts((text) => decodeReply(text, config));
     this.directory = new WorkerDirectory({
@@ -101,7 +105,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
         deadLettersMax: (type) => this.typeOf(type).deadLettersMax,
       },
       this.directory,
-      (key) => this.directory.find(key)?.depth ?? 0,
+      (key) => this.directory.depthOf(key),
     );
     this.delayedMessages = new DelayedMessages({
       clock: runtime.clock,
@@ -139,7 +143,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
     );
   }
 
-  /** Becomes the shard's owner. Messages are accepted from now on; none starts before `run`. */
+  /** Becomes the shard's owner. New messages come in after `accept` only, behind what is found in the store (I4). */
   async open(): Promise<OpenedShard> {
     const { wal, shard, runtime } = this.options;
     const incarnation = runtime.freshId();
@@ -162,8 +166,13 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
     for (const { entityType, entityId } of opened.paused) this.markPaused(entityType, entityId, true);
     this.releaseShard = () => wal.release(shard, opened.epoch, incarnation);
     this.cleanUp = () => wal.cleanup(shard, opened.epoch, incarnation, CLEANUP_BATCH);
-    this.phase = 'accepting';
+    this.phase = 'recovering';
     return opened;
+  }
+
+  /** Lets new messages in: everything that was in line has its place. None starts before `run`. */
+  accept(): void {
+    if (this.phase === 'recovering') this.phase = 'accepting';
   }
 
   /** Starts starting messages. */
@@ -241,7 +250,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
     item.counted = true;
     item.worker.depth += 1;
     this.door.depth += 1;
-    if (item.payload !== undefined) this.residentBytes += item.payload.length;
+    this.countPayload(item, item.payload?.length ?? 0);
   }
 
   /** A message that the store has put in line takes its place here. */
@@ -267,11 +276,6 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
     this.count(item);
     if (item.expiresAt > 0) this.watchExpiry(item);
     worker.line(item);
-  }
-
-  subjectOf(item: Item): MessageSubject {
-    const { entityType, entityId } = item.worker;
-    return { id: item.id, kind: item.kind, entityType, entityId, name: item.name };
   }
 
   /** The store has ended a message that is not in any line here. */
@@ -321,7 +325,10 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
   }
 
   unusualHead(seq: number): MessageHead | undefined {
-    return this.unusual.size === 0 ? undefined : this.unusual.get(seq);
+    if (this.unusual.size === 0) return undefined;
+    const head = this.unusual.get(seq);
+    this.unusual.delete(seq);
+    return head;
   }
 
   handles(item: Item): boolean {
@@ -333,19 +340,20 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
   }
 
   accepted(item: Item): void {
-    if (this.events.wants('accepted')) this.events.emit('accepted', { ...this.subjectOf(item), at: item.enqueuedAt });
+    this.announce.accepted(item);
     const accept = item.accepted;
     item.accepted = undefined;
     item.refuse = undefined;
     accept?.({ id: item.id });
     if (item.expiresAt > 0 && item.stage === 'waiting') this.watchExpiry(item);
-    // Past the limit the payload waits in the store; the handler's start brings it back.
+    // Past the limit the payload waits in the store; the handler's start brings it back. A volatile query is not there.
     if (
       item.stage === 'waiting' &&
+      !item.isVolatile &&
       item.payload !== undefined &&
       this.residentBytes > this.options.config.residentBytesMax
     ) {
-      this.residentBytes -= item.payload.length;
+      this.countPayload(item, 0);
       item.payload = undefined;
     }
   }
@@ -376,9 +384,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
 
   retried(item: Item, error: ErrorDescription | undefined, notBefore: number): void {
     item.active = undefined;
-    if (error !== undefined && this.events.wants('retried')) {
-      this.events.emit('retried', { ...this.subjectOf(item), attempt: item.attempt, notBefore, error });
-    }
+    if (error !== undefined) this.announce.retried(item, notBefore, error);
   }
 
   placeRemoved(worker: EntityWorker): void {
@@ -399,15 +405,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
       if (needsVerdict)
         this.verdicts.deliver(this.errorSubject(item), { state, reply: item.reply, error: item.error }, item.waiter);
       if (!item.isVolatile) this.verdicts.recent.add(item.id, state);
-      if (this.events.wants('ended')) {
-        this.events.emit('ended', {
-          ...this.subjectOf(item),
-          state,
-          attempt: item.attempt,
-          at: this.now(),
-          error: item.error,
-        });
-      }
+      this.announce.ended(item, state);
     } else {
       const { id, kind, name } = item;
       this.announceEnd(
@@ -461,8 +459,8 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
     this.lostWith = error;
     const reason = this.storeRefusal(error, undefined);
     for (const item of this.currentExecutor?.running ?? []) item.active?.abort(reason);
-    for (const worker of this.directory.all())
-      for (const item of worker.items()) item.waiter?.fail(this.storeRefusal(error, item));
+    const waiting = [...this.directory.all()].flatMap((worker) => worker.items());
+    for (const item of [...waiting, ...this.delayedMessages.items()]) item.waiter?.fail(this.storeRefusal(error, item));
     this.verdicts.failAll(() => reason);
     this.options.logger.error('This node has stopped: it can no longer write to its store.', error);
     this.events.emit('fatal', { error });
@@ -516,29 +514,21 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
       encodeReply: (item, value) => encodeReply(value, config, `Reply of "${item.name}"`),
       handlerTimeoutMs: (item) => this.typeOf(item.worker.entityType).handlerTimeout,
       load: (seqs) => wal.load(shard, seqs),
-      detached: this.detached,
-      starting: (item) => this.announceStart(item),
-      settled: (item, ok, durationMs) => {
-        if (this.events.wants('settled'))
-          this.events.emit('settled', { ...this.subjectOf(item), attempt: item.attempt, ok, durationMs });
+      loaded: (item) => this.countPayload(item, item.payload?.length ?? 0),
+      left: (item) => {
+        if (item.active !== undefined) this.slots.handlerEnded(item.active);
       },
+      mayStart: () => this.phase === 'running' || this.phase === 'draining',
+      detached: this.detached,
+      starting: (item) => this.announce.started(item),
+      settled: (item, ok, durationMs) => this.announce.settled(item, ok, durationMs),
       stuck: (item, runningMs) => {
         this.options.logger.warn(
           `The handler of "${item.name}" for ${item.worker.entityType} "${item.worker.entityId}" has been running for ${Math.round(runningMs)} ms; its entity waits.`,
         );
-        this.events.emit('stuck', { ...this.subjectOf(item), attempt: item.attempt, runningMs });
+        this.announce.stuck(item, runningMs);
       },
       loadFailed: (_items, error) => this.commits.lose(error),
-    });
-  }
-
-  private announceStart(item: Item): void {
-    if (!this.events.wants('started')) return;
-    this.events.emit('started', {
-      ...this.subjectOf(item),
-      attempt: item.attempt,
-      fencingToken: item.active?.fencingToken ?? '',
-      at: this.now(),
     });
   }
 
@@ -571,17 +561,26 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
     item.counted = false;
     item.worker.depth -= 1;
     this.door.depth -= 1;
-    if (item.payload !== undefined) this.residentBytes -= item.payload.length;
+    this.countPayload(item, 0);
     item.payload = undefined;
+    if (item.expiry !== undefined) this.deadlines.clear(item.expiry, item.expiryKey);
+    item.expiry = undefined;
   }
 
-  private watchExpiry(item: Item): void {
-    const deadline: Deadline = {
+  private countPayload(item: Item, length: number): void {
+    this.residentBytes += length - item.residentLength;
+    item.residentLength = length;
+  }
+
+  watchExpiry(item: Item): void {
+    if (item.expiry !== undefined) return;
+    item.expiry = {
       deadlinePassed: () => {
+        item.expiry = undefined;
         if (item.stage === 'waiting' && this.phase !== 'closed') this.commit({ type: 'expire', seq: item.seq }, item);
       },
     };
-    this.deadlines.set(deadline, Math.max(0, item.expiresAt - this.now()));
+    item.expiryKey = this.deadlines.set(item.expiry, Math.max(0, item.expiresAt - this.now()));
   }
 
   /** Something from outside stands in the store: do here what it means. */
@@ -595,7 +594,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
       if (transition.type === 'replay') this.countDeadLetter(message.entityType, -1);
       this.enterLine(message);
     } else if (outcome.type === 'expired') this.endOutOfLine(outcome.message, 'expired');
-    else if (transition.type === 'purge' && outcome.type === 'applied') void this.recountDeadLetters();
+    else if (outcome.type === 'purged') this.countDeadLetter(outcome.entityType, -1);
   }
 
   /** A waiting or delayed message was withdrawn in the store. */
@@ -608,8 +607,11 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
     }
     const worker = this.directory.find(key);
     const item = worker?.takeOut(message.seq);
-    if (worker !== undefined && item !== undefined) worker.endTakenOut(item, 'cancelled');
-    else {
+    if (worker !== undefined && item !== undefined) {
+      item.adopt(message);
+      worker.endTakenOut(item, 'cancelled');
+    } else {
+      this.unusual.delete(message.seq);
       if (worker === undefined && this.directory.removeFromBacklog(key, message.seq)) this.door.depth -= 1;
       this.endOutOfLine(message, 'cancelled');
     }
@@ -626,20 +628,6 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
         refused: () => {},
       },
     );
-  }
-
-  private async recountDeadLetters(): Promise<void> {
-    const counts = new Map<string, number>();
-    let after = 0;
-    for (;;) {
-      const page = await this.options.wal.deadLetters(this.options.shard, { after, limit: 1000 });
-      for (const { message } of page) counts.set(message.entityType, (counts.get(message.entityType) ?? 0) + 1);
-      const last = page.at(-1);
-      if (last === undefined) break;
-      after = last.number;
-    }
-    this.door.deadLettersByType.clear();
-    for (const [type, count] of counts) this.door.deadLettersByType.set(type, count);
   }
 
   private findStuck(): void {

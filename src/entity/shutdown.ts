@@ -6,6 +6,9 @@ import { AtomicQueuesError } from '../message/errors.js';
 import type { Item } from './item.js';
 import type { ShardOwner } from './shard-owner.js';
 
+/** How long the last outcomes may take to become durable after the shutdown's deadline, milliseconds. */
+const LAST_COMMIT_MS = 2_000;
+
 export interface StopReport {
   /** Handlers that were running when the stop began and ended in time. */
   readonly drained: number;
@@ -21,16 +24,16 @@ export interface StopReport {
 }
 
 export async function drain(owner: ShardOwner, deadlineMs: number): Promise<StopReport> {
-  if (owner.phase === 'closed' || owner.phase === 'lost') {
+  if (owner.phase === 'closed' || owner.phase === 'recovering') {
     await owner.close(false);
     return { drained: 0, abandoned: [], pending: owner.door.depth };
   }
   const { runtime } = owner.options;
-  owner.phase = 'draining';
+  if (owner.phase !== 'lost') owner.phase = 'draining';
   failWaiting(owner);
   const { running } = owner.executor;
   for (const worker of [...owner.directory.all()]) worker.advance();
-  const before = running.size;
+  const before = running.size + owner.executor.starting;
   await settledOrDeadline(owner, deadlineMs);
   const left = [...running];
   const abandoned = left.map((item) => {
@@ -47,10 +50,14 @@ export async function drain(owner: ShardOwner, deadlineMs: number): Promise<Stop
     else if (item.worker.release(item, error)) owner.executor.forget(item);
   }
   // What settled in the last moment, and what was put back, becomes durable before the shard is given up.
-  for (;;) {
-    await owner.commits.whenIdle();
+  const endsAt = runtime.clock.monotonic() + LAST_COMMIT_MS;
+  while (owner.lostWith === undefined) {
+    await within(owner, owner.commits.whenIdle(), endsAt);
     await new Promise<void>((resolve) => runtime.timers.defer(resolve));
-    if (owner.commits.idle || owner.lostWith !== undefined) break;
+    failWaiting(owner);
+    if (owner.commits.idle) break;
+    if (runtime.clock.monotonic() < endsAt) continue;
+    owner.commits.lose(new Error('The store did not take the last outcomes before the shutdown ended.'));
   }
   const pending = owner.door.depth;
   owner.verdicts.failAll((id) => stillInStore(id));
@@ -72,6 +79,8 @@ function failWaiting(owner: ShardOwner): void {
     item.waiter?.fail(stopped(owner, item));
     item.waiter = undefined;
     item.keepVerdict = true;
+    // A volatile query is in no store: with its waiter it is gone.
+    if (item.isVolatile) item.worker.dropVolatile(item);
   }
 }
 
@@ -96,18 +105,30 @@ function stillInStore(id: string, subject?: ReturnType<ShardOwner['errorSubject'
   );
 }
 
+/** Resolves when `promise` does, or at a monotonic time: a store that does not answer must not hold up the end. */
+async function within(owner: ShardOwner, promise: Promise<void>, endsAt: number): Promise<void> {
+  const { clock, timers } = owner.options.runtime;
+  await new Promise<void>((resolve) => {
+    const timer = timers.set(resolve, endsAt - clock.monotonic());
+    void promise.then(() => {
+      timers.clear(timer);
+      resolve();
+    });
+  });
+}
+
 async function settledOrDeadline(owner: ShardOwner, deadlineMs: number): Promise<void> {
   const { runtime } = owner.options;
   const endsAt = runtime.clock.monotonic() + deadlineMs;
   for (;;) {
-    await owner.commits.whenIdle();
+    await within(owner, owner.commits.whenIdle(), endsAt);
     // A dispatch that was on its way when the stop began may just have come back: it is put back, not started.
     await new Promise<void>((resolve) => runtime.timers.defer(resolve));
     failWaiting(owner);
-    if (!owner.commits.idle) continue;
-    if (owner.executor.isIdle || owner.lostWith !== undefined) return;
     const leftMs = endsAt - runtime.clock.monotonic();
     if (leftMs <= 0) return;
+    if (!owner.commits.idle && owner.lostWith === undefined) continue;
+    if (owner.executor.isIdle) return;
     await new Promise<void>((resolve) => {
       const done = (): void => {
         stopListening();

@@ -5,15 +5,38 @@
 import { type EntityKey, entityKey } from '../message/entity-key.js';
 import type { Envelope } from '../message/envelope.js';
 import { AtomicQueuesError } from '../message/errors.js';
+import { isPoisonedKey } from '../runtime/name-rule.js';
+import { nearestName } from '../runtime/nearest-name.js';
 import type { Transition } from '../wal/transition.js';
 import { refuseDeadlock } from './deadlock.js';
 import { Item, type WaitLink } from './item.js';
 import { currentStart } from './message-context.js';
 import { ReplyWaiter } from './reply-waiter.js';
 import type { ShardOwner } from './shard-owner.js';
-import type { EnqueueOptions, Receipt, Submission, WaitOptions } from './submission.js';
+import type { Receipt, Submission, WaitOptions } from './submission.js';
 
 const MESSAGE_ID_LENGTH_MAX = 256;
+/** Longest delay and deadline: a hundred years, milliseconds. */
+const DELAY_MS_MAX = 3_155_760_000_000;
+/** The last wall time that a Date can hold. */
+const WALL_TIME_MAX = 8_640_000_000_000_000;
+/** Characters of all header names and values of a message. */
+const HEADERS_LENGTH_MAX = 65_536;
+
+/** What comes in together: messages for one entity, in all, and entities that have no worker yet. */
+interface Load {
+  readonly count: number;
+  readonly total: number;
+  readonly entities: number;
+}
+
+interface Subject {
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly name: string;
+}
+
+const SINGLE: Load = { count: 1, total: 1, entities: 1 };
 
 export class Submitter {
   constructor(private readonly owner: ShardOwner) {}
@@ -21,7 +44,7 @@ export class Submitter {
   /** Resolves when the message is durable (a query: when it is in line). */
   enqueue(submission: Submission): Promise<Receipt> {
     const key = entityKey(submission.entityType, submission.entityId);
-    this.admit(key, submission, 1, 1, false);
+    this.admit(key, submission, SINGLE, false);
     return new Promise<Receipt>((resolve, reject) => {
       const item = this.makeItem(key, submission);
       item.accepted = resolve;
@@ -33,20 +56,20 @@ export class Submitter {
   /** Resolves with the reply when the verdict is durable. */
   enqueueAndWait(submission: Submission, options: WaitOptions): Promise<unknown> {
     const key = entityKey(submission.entityType, submission.entityId);
-    this.admit(key, submission, 1, 1, true);
-    const waiting = currentStart()?.item;
+    this.admit(key, submission, SINGLE, true);
+    const waiting = currentStart();
     if (waiting !== undefined) refuseDeadlock(waiting, key);
     return new Promise<unknown>((resolve, reject) => {
       const item = this.makeItem(key, submission);
-      const link: WaitLink | undefined = waiting === undefined ? undefined : { waitingItem: waiting, active: true };
+      const link: WaitLink | undefined = waiting === undefined ? undefined : { waiting, active: true };
       item.link = link;
-      if (link !== undefined) this.owner.slots.lend();
+      if (link !== undefined) this.owner.slots.waitBegan(link.waiting);
       const onSettled =
         link === undefined
           ? undefined
           : (): void => {
               link.active = false;
-              this.owner.slots.reclaim();
+              this.owner.slots.waitEnded(link.waiting);
             };
       const timeoutMs = options.timeoutMs ?? this.owner.typeOf(submission.entityType).replyTimeout;
       item.waiter = new ReplyWaiter(
@@ -66,10 +89,21 @@ export class Submitter {
     const perEntity = new Map<EntityKey, number>();
     const keys = submissions.map(({ entityType, entityId }) => entityKey(entityType, entityId));
     for (const key of keys) perEntity.set(key, (perEntity.get(key) ?? 0) + 1);
+    const total = submissions.length;
+    const entities = [...perEntity.keys()].filter((key) => !this.owner.directory.hasWork(key)).length;
     submissions.forEach((submission, index) => {
       const key = keys[index] as EntityKey;
-      this.admit(key, submission, perEntity.get(key) as number, submissions.length, false);
+      this.admit(key, submission, { count: perEntity.get(key) as number, total, entities }, false);
     });
+    const volatile = submissions.find((submission) => submission.isVolatile);
+    if (volatile !== undefined) {
+      const { entityType, entityId, name } = volatile;
+      throw new AtomicQueuesError(
+        'INVALID_PAYLOAD',
+        `"${name}" is a query that is not stored, so it cannot be part of a bulk that is stored whole or not at all. Use enqueueAndWait.`,
+        { subject: { entityType, entityId, name } },
+      );
+    }
     const transitions: Transition[] = [];
     const participants: Item[] = [];
     const receipts = submissions.map(
@@ -78,18 +112,15 @@ export class Submitter {
           const item = this.makeItem(keys[index] as EntityKey, submission);
           item.accepted = resolve;
           item.refuse = reject;
-          if (item.isVolatile) this.lineUp(item);
-          else {
-            transitions.push(this.append(item, submission));
-            participants.push(item);
-          }
+          transitions.push(this.append(item, submission));
+          participants.push(item);
         }),
     );
     this.owner.commits.addAll(transitions, participants);
     return Promise.all(receipts);
   }
 
-  private admit(key: EntityKey, submission: Submission, count: number, total: number, waits: boolean): void {
+  private admit(key: EntityKey, submission: Submission, load: Load, waits: boolean): void {
     const { owner } = this;
     const { entityType, entityId, name, options } = submission;
     const subject = { entityType, entityId, name };
@@ -125,8 +156,8 @@ export class Submitter {
         { subject },
       );
     }
-    checkOptions(options, subject);
-    owner.door.admit(key, subject, count, total);
+    checkOptions(options, subject, submission.isVolatile);
+    owner.door.admit(key, subject, load.count, load.total, load.entities);
   }
 
   private makeItem(key: EntityKey, submission: Submission): Item {
@@ -182,9 +213,9 @@ export class Submitter {
       type: 'append',
       message,
       dispatch,
-      delayMs: options.delayMs,
-      runAt: options.runAt === undefined ? undefined : Number(options.runAt),
-      expiresInMs: options.expiresInMs,
+      delayMs: wholeMs(options.delayMs),
+      runAt: wholeMs(options.runAt),
+      expiresInMs: wholeMs(options.expiresInMs),
     };
   }
 
@@ -210,34 +241,82 @@ export class Submitter {
   }
 }
 
-function checkOptions(options: EnqueueOptions, subject: { entityType: string; entityId: string; name: string }): void {
-  const { messageId, delayMs, runAt, expiresInMs } = options;
+const OPTION_NAMES: readonly (keyof WaitOptions)[] = [
+  'messageId',
+  'expiresInMs',
+  'delayMs',
+  'runAt',
+  'headers',
+  'timeoutMs',
+  'cancelOnTimeout',
+];
+/** What only the store can do; a volatile query is not in it. */
+const STORED_ONLY: readonly (keyof WaitOptions)[] = ['messageId', 'expiresInMs', 'delayMs', 'runAt'];
+
+function checkOptions(options: WaitOptions, subject: Subject, isVolatile: boolean): void {
+  for (const name in options) {
+    if ((OPTION_NAMES as readonly string[]).includes(name)) continue;
+    const near = nearestName(name, OPTION_NAMES);
+    throw new AtomicQueuesError(
+      'INVALID_PAYLOAD',
+      `There is no option "${name}".${near === undefined ? '' : ` Did you mean "${near}"?`} Known: ${OPTION_NAMES.join(', ')}.`,
+      { subject },
+    );
+  }
+  const stored = isVolatile ? STORED_ONLY.find((name) => options[name] !== undefined) : undefined;
+  if (stored !== undefined) {
+    throw new AtomicQueuesError(
+      'INVALID_PAYLOAD',
+      `"${subject.name}" is a query that is not stored, and "${stored}" needs the store. Leave it out, or set queries: 'durable' for entity type "${subject.entityType}".`,
+      { subject },
+    );
+  }
+  const { messageId, delayMs, runAt, expiresInMs, headers, timeoutMs } = options;
   if (
     messageId !== undefined &&
     (typeof messageId !== 'string' || messageId.length === 0 || messageId.length > MESSAGE_ID_LENGTH_MAX)
   ) {
     throw invalid(`messageId must be a string of 1 to ${MESSAGE_ID_LENGTH_MAX} characters`, messageId, subject);
   }
-  if (delayMs !== undefined && !(Number.isFinite(delayMs) && delayMs >= 0))
-    throw invalid('delayMs must be a number of milliseconds, 0 or more', delayMs, subject);
-  if (expiresInMs !== undefined && !(Number.isFinite(expiresInMs) && expiresInMs >= 0))
-    throw invalid('expiresInMs must be a number of milliseconds, 0 or more', expiresInMs, subject);
-  if (runAt !== undefined && !Number.isFinite(Number(runAt)))
+  checkDuration('delayMs', delayMs, subject);
+  checkDuration('expiresInMs', expiresInMs, subject);
+  checkDuration('timeoutMs', timeoutMs, subject);
+  if (runAt !== undefined && !(Math.abs(Number(runAt)) <= WALL_TIME_MAX))
     throw invalid('runAt must be a Date or milliseconds since the epoch', runAt, subject);
   if (delayMs !== undefined && runAt !== undefined)
     throw invalid('delayMs and runAt contradict each other: give one of them', { delayMs, runAt }, subject);
+  if (headers !== undefined) checkHeaders(headers, subject);
 }
 
-function invalid(
-  what: string,
-  value: unknown,
-  subject: { entityType: string; entityId: string; name: string },
-): AtomicQueuesError {
+function checkDuration(name: string, value: number | undefined, subject: Subject): void {
+  if (value === undefined || (Number.isFinite(value) && value >= 0 && value <= DELAY_MS_MAX)) return;
+  throw invalid(`${name} must be a number of milliseconds from 0 to ${DELAY_MS_MAX}`, value, subject);
+}
+
+function checkHeaders(headers: unknown, subject: Subject): void {
+  const prototype: unknown = typeof headers === 'object' && headers !== null ? Object.getPrototypeOf(headers) : headers;
+  if (prototype !== Object.prototype && prototype !== null)
+    throw invalid('headers must be a plain object of strings', headers, subject);
+  let length = 0;
+  for (const [name, value] of Object.entries(headers as object)) {
+    if (typeof value !== 'string' || isPoisonedKey(name))
+      throw invalid(`headers must be a plain object of strings; look at "${name}"`, value, subject);
+    length += name.length + value.length;
+  }
+  if (length > HEADERS_LENGTH_MAX)
+    throw invalid(`headers may have ${HEADERS_LENGTH_MAX} characters in all`, length, subject);
+}
+
+function invalid(what: string, value: unknown, subject: Subject): AtomicQueuesError {
   return new AtomicQueuesError('INVALID_PAYLOAD', `${what}; got ${describe(value)}.`, { subject });
 }
 
+/** The store counts in whole milliseconds; nothing may happen earlier than asked for. */
+function wholeMs(value: number | Date | undefined): number | undefined {
+  return value === undefined ? undefined : Math.ceil(Number(value));
+}
+
 function describe(value: unknown): string {
-  return typeof value === 'string'
-    ? `a string of ${value.length} characters`
-    : (JSON.stringify(value) ?? String(value));
+  if (typeof value === 'string') return `a string of ${value.length} characters`;
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

@@ -98,6 +98,11 @@ export class WorkerDirectory {
     else places.push(place);
   }
 
+  /** Messages in line of an entity, whether it has a worker or not. */
+  depthOf(key: EntityKey): number {
+    return this.workers.get(key)?.depth ?? this.backlog.get(key)?.length ?? 0;
+  }
+
   /** Takes a place out of the backlog; false when it is not there. */
   removeFromBacklog(key: EntityKey, place: number): boolean {
     const places = this.backlog.get(key);

@@ -1,0 +1,52 @@
+/**
+ * The process that measures one scenario, so that no scenario inherits the heap or the compiled code of another. Told what
+ * to do by a message, answers with one.
+ */
+
+import { runEventLoop } from './event-loop.js';
+import { runIdleMillion } from './idle-million.js';
+import { loadScenarios, runLoadScenario } from './load-scenarios.js';
+import { buildBacklog, drainBacklog } from './recovery-child.js';
+import { type Figures, NotMeasured, type RunContext } from './run.js';
+import { runQuerySerial, runReplySerial } from './serial-scenarios.js';
+
+export interface Task extends RunContext {
+  readonly name: string;
+}
+
+export type Answer =
+  | { readonly figures: readonly Figures[] }
+  | { readonly notMeasured: string }
+  | { readonly failed: string };
+
+const others: Readonly<Record<string, (context: RunContext) => Promise<Figures[]>>> = {
+  'reply-serial': runReplySerial,
+  'query-serial': runQuerySerial,
+  'idle-million': runIdleMillion,
+  'event-loop': runEventLoop,
+  'recovery-build': buildBacklog,
+  'recovery-drain': drainBacklog,
+};
+
+function perform(task: Task): Promise<Figures[]> {
+  const scenario = loadScenarios[task.name];
+  if (scenario !== undefined) return runLoadScenario(scenario, task);
+  const run = others[task.name];
+  if (run === undefined) throw new Error(`There is no scenario "${task.name}".`);
+  return run(task);
+}
+
+function answer(message: Answer): void {
+  process.send?.(message, () => process.exit(0));
+}
+
+function fail(error: unknown): void {
+  if (error instanceof NotMeasured) answer({ notMeasured: error.message });
+  else answer({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+}
+
+process.once('unhandledRejection', fail);
+process.once('disconnect', () => process.exit(1));
+process.once('message', (task: Task) => {
+  void perform(task).then((figures) => answer({ figures }), fail);
+});
