@@ -74,7 +74,11 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
   private groupCommit: GroupCommit | undefined;
   private currentExecutor: Executor | undefined;
   private residentBytes = 0;
+  private offersLeft = false;
+  /** The number of the next plain id; the store's next place whenever no append is under way. */
   private plainIds = 0;
+  private nextSeq = 0;
+  private appendsUnderWay = 0;
   private otherIds = 0;
   private idPrefix = '';
   private readonly timerHandles = new Map<string, TimerHandle>();
@@ -92,6 +96,11 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
       timers: runtime.timers,
       workersMax: config.maxTotalWorkers,
       make: (key) => this.makeWorker(key),
+      isStartable: (key, place) => {
+        const head = this.unusual.get(place);
+        if (head !== undefined && options.handlers.find(head.entityType, head.name) === undefined) return false;
+        return !this.isPaused(key, splitEntityKey(key).entityType);
+      },
       idleTimeoutMs: (worker) => this.typeOf(worker.entityType).workerIdleTimeout,
       spawned: ({ entityType, entityId }) => this.events.emit('workerSpawned', { entityType, entityId }),
       removed: ({ entityType, entityId }, reason) =>
@@ -215,6 +224,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
    */
   nextId(isPlain: boolean): string {
     if (isPlain) {
+      if (this.appendsUnderWay === 0) this.plainIds = Math.max(this.plainIds, this.nextSeq);
       this.plainIds += 1;
       return `${this.idPrefix}-${(this.plainIds - 1).toString(36)}`;
     }
@@ -244,10 +254,14 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
       worker.paused = this.isPaused(worker.key, entityType);
       worker.advance();
     }
+    if (paused) return;
+    this.directory.reconsiderHeld();
+    this.feedBacklog();
   }
 
   count(item: Item): void {
     item.counted = true;
+    if (item.stage === 'appending') this.appendsUnderWay += 1;
     item.worker.depth += 1;
     this.door.depth += 1;
     this.countPayload(item, item.payload?.length ?? 0);
@@ -340,6 +354,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
   }
 
   accepted(item: Item): void {
+    if (!item.isVolatile) this.appendsUnderWay -= 1;
     this.announce.accepted(item);
     const accept = item.accepted;
     item.accepted = undefined;
@@ -359,6 +374,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
   }
 
   duplicate(item: Item, outcome: Extract<Outcome, { type: 'duplicate' }>): void {
+    this.appendsUnderWay -= 1;
     this.uncount(item);
     item.accepted?.({ id: outcome.id });
     const waiter = item.waiter;
@@ -375,6 +391,7 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
   }
 
   refusedByStore(item: Item, error: Error): void {
+    if (item.enqueuedAt === 0) this.appendsUnderWay -= 1;
     this.uncount(item);
     const refusal = this.storeRefusal(error, item);
     item.refuse?.(refusal);
@@ -431,13 +448,19 @@ export class ShardOwner implements WorkerHost, GroupCommitEvents {
 
   answered(answer: CommitAnswer, transitions: number, durationMs: number): void {
     for (const taken of answer.taken) this.takeIn(taken);
-    if (answer.taken.length > 0) this.plainIds = Math.max(this.plainIds, answer.nextSeq + this.commits.gathered);
+    // One commit takes in a bounded number; where there were some there may be more.
+    this.offersLeft = answer.taken.length > 0;
+    this.nextSeq = answer.nextSeq;
     if (this.events.wants('committed')) {
       this.events.emit('committed', { shard: this.options.shard, transitions, durationMs });
     }
   }
 
   drained(): void {
+    if (this.offersLeft) {
+      this.offersLeft = false;
+      this.commits.poll();
+    }
     if (this.events.wants('idle') && this.isIdle) this.events.emit('idle', { at: this.now() });
   }
 

@@ -16,6 +16,8 @@ export interface DirectoryOptions {
   /** Workers with work; 0: unbounded. Idle ones are evicted before the limit refuses. */
   readonly workersMax: number;
   readonly make: (key: EntityKey) => EntityWorker;
+  /** Whether an entity of the backlog could start its first message, by that message's place. */
+  readonly isStartable: (key: EntityKey, place: number) => boolean;
   readonly idleTimeoutMs: (worker: EntityWorker) => number;
   readonly spawned: (worker: EntityWorker) => void;
   readonly removed: (worker: EntityWorker, reason: 'idle' | 'evicted' | 'stopped') => void;
@@ -32,6 +34,8 @@ export class WorkerDirectory {
   private readonly idle = new Map<EntityWorker, number>();
   /** Places of the messages of entities without a worker, in order. */
   private readonly backlog = new Map<EntityKey, number[]>();
+  /** Backlog of entities that cannot start anything now (paused, parked): it takes no worker from others (I9). */
+  private readonly held = new Map<EntityKey, number[]>();
   private sweepTimer: TimerHandle | undefined;
 
   constructor(private readonly options: DirectoryOptions) {}
@@ -46,7 +50,7 @@ export class WorkerDirectory {
   }
 
   get backlogEntities(): number {
-    return this.backlog.size;
+    return this.backlog.size + this.held.size;
   }
 
   get isFull(): boolean {
@@ -60,7 +64,7 @@ export class WorkerDirectory {
   /** Whether a new message for this entity needs no further worker. */
   hasWork(key: EntityKey): boolean {
     const worker = this.workers.get(key);
-    return (worker !== undefined && !this.idle.has(worker)) || this.backlog.has(key);
+    return (worker !== undefined && !this.idle.has(worker)) || this.backlogOf(key) !== undefined;
   }
 
   /** The entity's worker, made if need be, with the entity's backlog in its line. It counts as active from now on. */
@@ -75,9 +79,9 @@ export class WorkerDirectory {
     worker = make(key);
     this.workers.set(key, worker);
     spawned(worker);
-    const places = this.backlog.get(key);
+    const places = this.backlogOf(key)?.get(key);
     if (places !== undefined) {
-      this.backlog.delete(key);
+      this.backlogOf(key)?.delete(key);
       worker.depth += places.length;
       for (const place of places) worker.mailbox.push(place);
     }
@@ -93,23 +97,23 @@ export class WorkerDirectory {
       worker.mailbox.push(place);
       return;
     }
-    const places = this.backlog.get(key);
+    const places = this.backlogOf(key)?.get(key);
     if (places === undefined) this.backlog.set(key, [place]);
     else places.push(place);
   }
 
   /** Messages in line of an entity, whether it has a worker or not. */
   depthOf(key: EntityKey): number {
-    return this.workers.get(key)?.depth ?? this.backlog.get(key)?.length ?? 0;
+    return this.workers.get(key)?.depth ?? this.backlogOf(key)?.get(key)?.length ?? 0;
   }
 
   /** Takes a place out of the backlog; false when it is not there. */
   removeFromBacklog(key: EntityKey, place: number): boolean {
-    const places = this.backlog.get(key);
+    const places = this.backlogOf(key)?.get(key);
     const index = places?.indexOf(place) ?? -1;
     if (places === undefined || index < 0) return false;
     places.splice(index, 1);
-    if (places.length === 0) this.backlog.delete(key);
+    if (places.length === 0) this.backlogOf(key)?.delete(key);
     return true;
   }
 
@@ -117,10 +121,25 @@ export class WorkerDirectory {
   activateBacklog(): EntityWorker[] {
     const activated: EntityWorker[] = [];
     while (this.backlog.size > 0 && !this.isFull) {
-      const key = this.backlog.keys().next().value as EntityKey;
-      activated.push(this.activate(key));
+      const [key, places] = this.backlog.entries().next().value as [EntityKey, number[]];
+      if (this.options.isStartable(key, places[0] as number)) activated.push(this.activate(key));
+      else {
+        this.backlog.delete(key);
+        this.held.set(key, places);
+      }
     }
     return activated;
+  }
+
+  /** Something was resumed: what could not start is looked at again when there is room. */
+  reconsiderHeld(): void {
+    for (const [key, places] of this.held) this.backlog.set(key, places);
+    this.held.clear();
+  }
+
+  private backlogOf(key: EntityKey): Map<EntityKey, number[]> | undefined {
+    if (this.backlog.has(key)) return this.backlog;
+    return this.held.has(key) ? this.held : undefined;
   }
 
   becameIdle(worker: EntityWorker): void {
@@ -141,6 +160,7 @@ export class WorkerDirectory {
     this.workers.clear();
     this.idle.clear();
     this.backlog.clear();
+    this.held.clear();
   }
 
   private evictLongestIdle(): void {

@@ -12,7 +12,7 @@ import { OwnerLock, type OwnerNote, ownNote } from './owner-lock.js';
 import { APPLICATION_ID, createStore, FORMAT_VERSION } from './schema.js';
 import { prepareLineIndex } from './waiting-lines.js';
 
-const PAGE_BYTES = 4_096;
+const PAGE_BYTES = 2048;
 /** Header of a log and of each frame in it. */
 const LOG_HEADER_BYTES = 32;
 const FRAME_BYTES = PAGE_BYTES + 24;
