@@ -21,7 +21,11 @@ export function refuseDeadlock(waiting: ActiveMessage, target: EntityKey): void 
       throw new AtomicQueuesError(
         'DEADLOCK',
         `Waiting here could never end: ${names.join(' waits for ')}. Use enqueue without waiting, or answer from the state at hand.`,
-        { subject: { entityType: item.worker.entityType, entityId: item.worker.entityId, messageId: item.id } },
+        // Not the id of the waiting message: the subject is the one that was refused, and it has none.
+        {
+          subject: { entityType: item.worker.entityType, entityId: item.worker.entityId },
+          details: { waiting: chain.map((each) => each.id) },
+        },
       );
     }
     start = item.link?.active === true ? item.link.waiting : undefined;

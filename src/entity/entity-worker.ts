@@ -129,6 +129,12 @@ export class EntityWorker implements SlotTaker, Deadline {
     this.advance();
   }
 
+  /** Takes in a volatile query: it is accepted as soon as it is in line. */
+  ask(query: Item): void {
+    this.host.accepted(query);
+    this.line(query);
+  }
+
   /** Looks whether anything can start or be marked. Safe to call at any time. */
   advance(): void {
     if (!this.mayStart) {
@@ -198,10 +204,16 @@ export class EntityWorker implements SlotTaker, Deadline {
     return true;
   }
 
+  /** The host gives back an item before its handler began, because the node drains: it has not started. */
+  notStarted(item: Item): void {
+    if (this.running !== item || item.stage !== 'marked') return;
+    this.running = undefined;
+    this.advance();
+  }
+
   /** Puts marked messages that have not started back into the line, e.g. because the node drains. */
   putBackMarked(): void {
-    const startable = this.running === undefined ? this.marked : this.marked.slice(1);
-    for (const item of startable.filter((each) => each.stage === 'marked')) {
+    for (const item of this.marked.filter((each) => each.stage === 'marked' && each !== this.running)) {
       this.marked = this.marked.filter((each) => each !== item);
       item.notBefore = Number.POSITIVE_INFINITY;
       this.putBack(item);

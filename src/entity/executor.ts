@@ -80,6 +80,13 @@ export class Executor {
     this.options.detached(() => queueMicrotask(this.startQueued));
   }
 
+  /** Gives back the items whose payloads are still on their way: their handlers will not begin. */
+  giveBackLoading(): Item[] {
+    const items = [...this.loading];
+    this.loading.clear();
+    return items;
+  }
+
   /** Fires the abort signal of a running handler. */
   abort(item: Item, reason: Error): void {
     item.active?.abort(reason);
@@ -101,20 +108,26 @@ export class Executor {
 
   private async loadAndStart(items: readonly Item[]): Promise<void> {
     for (const item of items) this.loading.add(item);
+    await this.loadAgain(items);
+  }
+
+  private async loadAgain(handedOver: readonly Item[]): Promise<void> {
+    const items = handedOver.filter((item) => this.loading.has(item));
+    if (items.length === 0) return;
     const bySeq = new Map(items.map((item) => [item.seq, item]));
     let stored: readonly StoredMessage[];
     try {
       stored = await this.options.load([...bySeq.keys()].sort((a, b) => a - b));
     } catch (error) {
       if (error instanceof StoreUnavailableError && error.recoverable && this.options.mayStart()) {
-        this.options.deadlines.set({ deadlinePassed: () => void this.loadAndStart(items) }, LOAD_RETRY_MS);
+        this.options.deadlines.set({ deadlinePassed: () => void this.loadAgain(items) }, LOAD_RETRY_MS);
         return;
       }
       for (const item of items) this.loading.delete(item);
       this.options.loadFailed(items, error as Error);
       return;
     }
-    for (const item of items) this.loading.delete(item);
+    for (const item of items) if (!this.loading.delete(item)) bySeq.delete(item.seq);
     for (const message of stored) {
       const item = bySeq.get(message.seq);
       if (item === undefined) continue;

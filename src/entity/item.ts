@@ -93,6 +93,12 @@ export class Item implements Participant {
     this.stage = stage;
   }
 
+  /** For errors about this message. */
+  errorSubject(): { messageId: string; name: string; entityType: string; entityId: string } {
+    const { entityType, entityId } = this.worker;
+    return { messageId: this.id, name: this.name, entityType, entityId };
+  }
+
   committed(outcome: Outcome, transition: Transition, now: number): void {
     this.worker.committed(this, outcome, transition, now);
   }

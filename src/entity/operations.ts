@@ -24,7 +24,7 @@ export class Operations {
   /** Withdraws a message. False when it has started, has ended, or is not known. */
   async cancel(id: string): Promise<boolean> {
     const outcome = await this.transition({ type: 'cancel', id }, (answer) => {
-      if (answer.type === 'cancelled') this.owner.withdrawn(answer.message);
+      if (answer.type === 'cancelled') this.owner.intake.withdrawn(answer.message);
     });
     return outcome.type === 'cancelled';
   }
@@ -69,11 +69,11 @@ export class Operations {
 
   /** Puts a dead letter back in line as a new message; returns its id, or undefined when there is no such letter. */
   async replay(id: string): Promise<string | undefined> {
-    const newId = this.owner.nextId(false);
+    const newId = this.owner.ids.next(false);
     const outcome = await this.transition({ type: 'replay', id, newId }, (answer) => {
       if (answer.type !== 'queued') return;
-      this.owner.countDeadLetter(answer.message.entityType, -1);
-      this.owner.enterLine(answer.message);
+      this.owner.endings.countDeadLetter(answer.message.entityType, -1);
+      this.owner.intake.enterLine(answer.message);
     });
     return outcome.type === 'queued' ? newId : undefined;
   }
@@ -81,7 +81,7 @@ export class Operations {
   /** Removes a dead letter for good; false when there is no such letter. */
   async purgeDeadLetter(id: string): Promise<boolean> {
     const outcome = await this.transition({ type: 'purge', id }, (answer) => {
-      if (answer.type === 'purged') this.owner.countDeadLetter(answer.entityType, -1);
+      if (answer.type === 'purged') this.owner.endings.countDeadLetter(answer.entityType, -1);
     });
     return outcome.type === 'purged';
   }
@@ -114,7 +114,7 @@ export class Operations {
           apply(outcome);
           resolve(outcome);
         },
-        refused: (error) => reject(this.owner.storeRefusal(error, undefined)),
+        refused: (error) => reject(this.owner.notAccepted(error)),
       };
       this.owner.add(transition, participant);
     });

@@ -51,7 +51,7 @@ export async function settleInFlight(
             committed: () => {
               const message = ids.get(head.seq);
               if (!retry && message !== undefined)
-                owner.endOutOfLine({ ...message, attempt: head.attempt }, 'interrupted');
+                owner.endings.ofStored({ ...message, attempt: head.attempt }, 'interrupted', undefined, error);
               resolve();
             },
             refused: reject,

@@ -2,7 +2,7 @@
  * How an owner lets go: nothing new starts, what runs may end within a deadline, and what is left is told. Messages that
  * have not started stay in the store for the next owner.
  */
-import { AtomicQueuesError } from '../message/errors.js';
+import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import type { Item } from './item.js';
 import type { ShardOwner } from './shard-owner.js';
 
@@ -35,6 +35,7 @@ export async function drain(owner: ShardOwner, deadlineMs: number): Promise<Stop
   for (const worker of [...owner.directory.all()]) worker.advance();
   const before = running.size + owner.executor.starting;
   await settledOrDeadline(owner, deadlineMs);
+  for (const item of owner.executor.giveBackLoading()) item.worker.notStarted(item);
   const left = [...running];
   const abandoned = left.map((item) => {
     const { entityType, entityId } = item.worker;
@@ -45,8 +46,8 @@ export async function drain(owner: ShardOwner, deadlineMs: number): Promise<Stop
       name: 'ShutdownDeadline',
       message: `The handler had not settled ${deadlineMs} ms after the shutdown began.`,
     };
-    item.active?.abort(new AtomicQueuesError('SHUTTING_DOWN', error.message, { subject: owner.errorSubject(item) }));
-    if (item.isVolatile) item.waiter?.fail(stopped(owner, item));
+    item.active?.abort(new AtomicQueuesError('SHUTTING_DOWN', error.message, { subject: item.errorSubject() }));
+    if (item.isVolatile) item.waiter?.fail(stopped(item));
     else if (item.worker.release(item, error)) owner.executor.forget(item);
   }
   // What settled in the last moment, and what was put back, becomes durable before the shard is given up.
@@ -76,7 +77,7 @@ function failWaiting(owner: ShardOwner): void {
       item.stage === 'dispatching'
     )
       continue;
-    item.waiter?.fail(stopped(owner, item));
+    item.waiter?.fail(stopped(item));
     item.waiter = undefined;
     item.keepVerdict = true;
     // A volatile query is in no store: with its waiter it is gone.
@@ -84,20 +85,20 @@ function failWaiting(owner: ShardOwner): void {
   }
 }
 
-function stopped(owner: ShardOwner, item: Item): AtomicQueuesError {
+function stopped(item: Item): AtomicQueuesError {
   if (item.isVolatile) {
     return new AtomicQueuesError(
       'SHUTTING_DOWN',
       'This node is shutting down; the query was not answered. Ask again.',
       {
-        subject: owner.errorSubject(item),
+        subject: item.errorSubject(),
       },
     );
   }
-  return stillInStore(item.id, owner.errorSubject(item));
+  return stillInStore(item.id, item.errorSubject());
 }
 
-function stillInStore(id: string, subject?: ReturnType<ShardOwner['errorSubject']>): AtomicQueuesError {
+function stillInStore(id: string, subject?: ErrorSubject): AtomicQueuesError {
   return new AtomicQueuesError(
     'SHUTTING_DOWN',
     `This node is shutting down. Message ${id} is in the store and runs after the next start; do not send it again.`,

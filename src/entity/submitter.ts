@@ -124,7 +124,7 @@ export class Submitter {
     const { owner } = this;
     const { entityType, entityId, name, options } = submission;
     const subject = { entityType, entityId, name };
-    if (owner.phase === 'lost') throw owner.storeRefusal(owner.lostWith ?? new Error('The store is gone.'), undefined);
+    if (owner.phase === 'lost') throw owner.notAccepted(owner.lostWith ?? new Error('The store is gone.'));
     // A handler that is running while the node drains may still hand on what it promised to hand on.
     const finishing = owner.phase === 'draining' && currentStart() !== undefined && !waits;
     if (owner.phase !== 'accepting' && owner.phase !== 'running' && !finishing) {
@@ -149,7 +149,7 @@ export class Submitter {
       }
       owner.door.admitDeadLetters(entityType);
     }
-    if (waits && owner.isPaused(key, entityType)) {
+    if (waits && owner.pauses.has(key, entityType)) {
       throw new AtomicQueuesError(
         'ENTITY_PAUSED',
         `${entityType} "${entityId}" is paused: nobody could answer. Use enqueue without waiting, or resume it.`,
@@ -172,26 +172,26 @@ export class Submitter {
       worker,
       submission.kind,
       submission.isVolatile,
-      this.owner.nextId(isPlain),
+      this.owner.ids.next(isPlain),
       submission.name,
       submission.payload,
       options.headers,
       options.messageId,
       submission.isVolatile ? 'waiting' : 'appending',
     );
-    this.owner.count(item);
+    this.owner.accounts.add(item);
+    if (item.stage === 'appending') this.owner.ids.appendSent();
     return item;
   }
 
   private enter(item: Item, submission: Submission): void {
     if (item.isVolatile) this.lineUp(item);
-    else this.owner.commit(this.append(item, submission), item);
+    else this.owner.add(this.append(item, submission), item);
   }
 
   private lineUp(item: Item): void {
     item.enqueuedAt = this.owner.now();
-    this.owner.accepted(item);
-    item.worker.line(item);
+    item.worker.ask(item);
   }
 
   /** The append of an item, which takes its place in the worker's line at the same time. */
@@ -225,7 +225,9 @@ export class Submitter {
       item.waiter = undefined;
       item.keepVerdict = true;
     } else owner.verdicts.forget(item.id, waiter);
-    const cancelling = cancel && !item.isVolatile;
+    // Who joined the wait for an earlier call's message by its messageId does not withdraw what is not theirs (I8).
+    const joined = item.stage === 'ended';
+    const cancelling = cancel && !item.isVolatile && !joined;
     waiter.fail(
       new AtomicQueuesError(
         'REPLY_TIMEOUT',
@@ -233,11 +235,11 @@ export class Submitter {
           (cancelling
             ? `It is withdrawn if it has not started; status("${item.id}") tells.`
             : `The message itself goes on; status("${item.id}") tells how it stands.`),
-        { subject: owner.errorSubject(item) },
+        { subject: item.errorSubject() },
       ),
     );
-    if (cancelling) owner.cancelQuietly(item.id);
-    else if (cancel) item.worker.dropVolatile(item);
+    if (cancelling) owner.intake.cancelQuietly(item.id);
+    else if (cancel && item.isVolatile) item.worker.dropVolatile(item);
   }
 }
 

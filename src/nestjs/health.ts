@@ -31,7 +31,7 @@ export class AtomicQueuesHealth {
   check(): AtomicQueuesHealthReport {
     const { owner, config } = this.node;
     const { phase, door } = owner;
-    const isMade = owner.opened !== undefined;
+    const isMade = owner.isOpen;
     const running = isMade ? [...owner.executor.running] : [];
     const storeDegraded = isMade && owner.commits.isDegraded;
     const deadLettersFull = [...door.deadLettersByType]

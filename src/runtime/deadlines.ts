@@ -22,6 +22,8 @@ export class Deadlines {
   private heap: number[] = [];
   /** About how many buckets have been emptied by `clear`. */
   private emptied = 0;
+  /** The bucket whose deadlines are being called. */
+  private passing: Set<Deadline> | undefined;
   private timer: TimerHandle | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
 
@@ -45,6 +47,7 @@ export class Deadlines {
   }
 
   clear(deadline: Deadline, key: number): void {
+    if (this.passing?.delete(deadline)) return;
     const bucket = this.buckets.get(key);
     if (bucket?.delete(deadline) !== true || bucket.size > 0) return;
     this.emptied += 1;
@@ -82,8 +85,11 @@ export class Deadlines {
       const at = pop(this.heap);
       const bucket = this.buckets.get(at);
       this.buckets.delete(at);
-      if (bucket !== undefined) for (const deadline of bucket) deadline.deadlinePassed();
+      // One that passes may take back another of the same millisecond.
+      this.passing = bucket;
+      for (const deadline of bucket ?? []) deadline.deadlinePassed();
     }
+    this.passing = undefined;
     // Buckets whose deadlines were all taken back need no timer.
     while (this.heap.length > 0 && this.buckets.get(this.heap[0] as number)?.size === 0)
       this.buckets.delete(pop(this.heap));

@@ -91,7 +91,12 @@ export class FinalAccounts {
   }
 
   private mayBeWithdrawn(message: MessageTrack): boolean {
-    const asked = message.cancelCalled ?? message.entity?.cancelCalled ?? message.call?.called.event.cancelOnTimeout;
+    const { entity, call } = message;
+    const asked =
+      message.cancelCalled ??
+      entity?.cancelCalled ??
+      (entity === undefined ? undefined : this.ledger.cancelledTypes.get(entity.entityType)) ??
+      call?.called.event.cancelOnTimeout;
     return asked !== undefined && asked !== false && this.ledger.newsMayBeLost(message);
   }
 

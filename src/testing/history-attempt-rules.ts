@@ -78,8 +78,9 @@ function checkDispatch(ledger: HistoryLedger, seen: Seen<Started>, message: Mess
 
 function checkDeadline(ledger: HistoryLedger, seen: Seen<Started>, message: MessageTrack): void {
   const at = dispatchTime(message, seen);
-  if (message.expiresAt === 0 || message.starts > 0 || at === undefined || at <= message.expiresAt + ledger.toleranceMs)
-    return;
+  // A deadline holds for the first attempt; that one may have been marked by a process that died before it started it.
+  if (message.expiresAt === 0 || message.starts > 0 || seen.event.attempt > 1) return;
+  if (at === undefined || at <= message.expiresAt + ledger.toleranceMs) return;
   ledger.violation(
     'I2',
     message,

@@ -167,6 +167,9 @@ class RecordingWal implements Wal {
           places.set(outcome.seq, newId);
           record({ ...accepted, expiresAt: outcome.expiresAt });
           if (outcome.dispatched) record({ type: 'dispatched', id: newId, attempt: 1, shard, epoch });
+        } else if (outcome.type === 'expired') {
+          record({ ...accepted, expiresAt });
+          record({ type: 'ended', id: newId, state: 'expired' });
         }
         return;
       }

@@ -146,10 +146,10 @@ export class TestApp {
   /** Lets time pass until `promise` settles; at most an hour of virtual time. */
   async drive<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
-    const done = (): void => {
+    const settle = (): void => {
       settled = true;
     };
-    promise.then(done, done);
+    promise.then(settle, settle);
     let passedMs = 0;
     await this.settle();
     while (!settled) {

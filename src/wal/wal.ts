@@ -142,9 +142,9 @@ export interface CommitAnswer {
 
 /**
  * Offers that one commit takes in at most; the rest wait for the next commit (M3). A replay takes SQLite about 40 µs, so
- * that a hundred hold the event loop for 4 ms.
+ * that fifty hold the event loop for 2 ms.
  */
-export const OFFERS_TAKEN_MAX = 100;
+export const OFFERS_TAKEN_MAX = 50;
 
 /** Something handed in from outside the owner: a message, or a wish about one. */
 export interface Offer {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isAtomicQueuesError } from '../../../src/message/errors.js';
 import { EntityType, QueueEntity } from '../../../src/message/entity-type.js';
+import { isAtomicQueuesError } from '../../../src/message/errors.js';
 import { JobCommand, JobQuery, readJobMark } from '../../../src/message/job-decorators.js';
 import { readMessageClass, resolveEntityId, validateEntityId } from '../../../src/message/message-class.js';
 import { QueueEntityId } from '../../../src/message/queue-entity-id.js';

@@ -1,0 +1,67 @@
+/**
+ * What follows when a verdict is durable: whoever waits is answered, listeners hear it, dead letters are counted, and
+ * `status` can tell for a while (I5).
+ */
+import type { ErrorDescription } from '../message/envelope.js';
+import type { Logger } from '../runtime/logger.js';
+import type { TypedEvents } from '../runtime/typed-events.js';
+import type { FinalState, StoredMessage } from '../wal/transition.js';
+import type { Announcements } from './announcements.js';
+import type { Door } from './door.js';
+import type { Item } from './item.js';
+import type { LifecycleEvents } from './lifecycle-events.js';
+import type { Verdicts } from './verdicts.js';
+
+export interface EndingsOptions {
+  readonly verdicts: Verdicts;
+  readonly announce: Announcements;
+  readonly events: TypedEvents<LifecycleEvents>;
+  readonly door: Door;
+  readonly logger: Logger;
+  readonly now: () => number;
+  readonly deadLettersMax: (entityType: string) => number;
+}
+
+export class Endings {
+  constructor(private readonly options: EndingsOptions) {}
+
+  /** An item of a line here has ended. */
+  ofItem(item: Item, state: FinalState): void {
+    const { verdicts, announce } = this.options;
+    if (item.waiter !== undefined && item.replyError !== undefined && state === 'completed') {
+      item.waiter.fail(item.replyError);
+      item.waiter = undefined;
+    }
+    // The usual message has no one who waits: no object is made for it.
+    if (item.waiter !== undefined || verdicts.isAwaited(item.id)) {
+      verdicts.deliver(item.errorSubject(), { state, reply: item.reply, error: item.error }, item.waiter);
+      item.waiter = undefined;
+    }
+    if (!item.isVolatile) this.remember(item.id, state, item.worker.entityType);
+    announce.ended(item, state);
+  }
+
+  /** The store has ended a message that is in no line here. */
+  ofStored(message: StoredMessage, state: FinalState, item?: Item, error?: ErrorDescription): void {
+    const { verdicts, events, now } = this.options;
+    const { id, kind, entityType, entityId, name, attempt } = message;
+    verdicts.deliver({ messageId: id, entityType, entityId, name }, { state, error }, item?.waiter);
+    this.remember(id, state, entityType);
+    events.emit('ended', { id, kind, entityType, entityId, name, state, attempt, at: now(), error });
+  }
+
+  countDeadLetter(entityType: string, difference: 1 | -1): void {
+    const { door, logger, events, deadLettersMax } = this.options;
+    if (!door.countDeadLetter(entityType, difference)) return;
+    const limit = deadLettersMax(entityType);
+    logger.error(
+      `Entity type "${entityType}" has ${limit} dead letters, its deadLettersMax: new messages of this type are refused until some are replayed or purged.`,
+    );
+    events.emit('deadLettersFull', { entityType, count: limit, limit });
+  }
+
+  private remember(id: string, state: FinalState, entityType: string): void {
+    this.options.verdicts.recent.add(id, state);
+    if (state === 'failed' || state === 'interrupted' || state === 'expired') this.countDeadLetter(entityType, 1);
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What an owner does now and then: look for offers, forget verdicts that nobody can ask for, notice handlers that do not
+ * settle. Owns three timers.
+ */
+import type { Clock } from '../runtime/clock.js';
+import type { Logger } from '../runtime/logger.js';
+import type { TimerHandle, Timers } from '../runtime/timers.js';
+import type { Executor } from './executor.js';
+
+export interface HousekeepingOptions {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly logger: Logger;
+  readonly cleanupIntervalMs: number;
+  readonly poll: () => void;
+  /** Forgets at most so many verdicts; returns how many went. */
+  readonly cleanUp: (limit: number) => Promise<number>;
+  readonly executor: Executor;
+}
+
+/** How often an idle owner looks for offers from other processes, milliseconds. */
+const OFFER_POLL_MS = 100;
+/** Verdicts forgotten in one go; more go in the next turns of the event loop. */
+const CLEANUP_BATCH = 500;
+/** A handler without a time limit is reported as stuck after this long, milliseconds. */
+const STUCK_AFTER_MS = 30_000;
+/** How often running handlers are looked at for that, milliseconds. */
+const STUCK_SWEEP_MS = 1_000;
+
+export class Housekeeping {
+  private readonly handles = new Map<string, TimerHandle>();
+  private active = false;
+
+  constructor(private readonly options: HousekeepingOptions) {}
+
+  start(): void {
+    if (this.active) return;
+    this.active = true;
+    this.every('poll', OFFER_POLL_MS, this.options.poll);
+    this.every('cleanup', this.options.cleanupIntervalMs, () => void this.cleanUpAll());
+    this.every('stuck', STUCK_SWEEP_MS, () => this.findStuck());
+  }
+
+  stop(): void {
+    this.active = false;
+    for (const handle of this.handles.values()) this.options.timers.clear(handle);
+    this.handles.clear();
+  }
+
+  private findStuck(): void {
+    const { executor, clock } = this.options;
+    if (executor.running.size === 0) return;
+    const now = clock.monotonic();
+    for (const item of executor.running) if (now - item.startedAt >= STUCK_AFTER_MS) executor.reportStuck(item);
+  }
+
+  private async cleanUpAll(): Promise<void> {
+    try {
+      while (this.active && (await this.options.cleanUp(CLEANUP_BATCH)) >= CLEANUP_BATCH) {
+        await new Promise<void>((resolve) => this.options.timers.defer(resolve));
+      }
+    } catch (error) {
+      if (this.active) this.options.logger.error('Cleaning up the store failed; it is tried again.', error);
+    }
+  }
+
+  private every(name: string, delayMs: number, callback: () => void): void {
+    const tick = (): void => {
+      if (!this.active) return;
+      callback();
+      this.handles.set(name, this.options.timers.set(tick, delayMs));
+    };
+    this.handles.set(name, this.options.timers.set(tick, delayMs));
+  }
+}

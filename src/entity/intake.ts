@@ -1,0 +1,85 @@
+/**
+ * What stands in the store by another way than this node's own appends, and has to be so in memory too: messages that came
+ * due, replays, and what other processes offered; and messages that were withdrawn. It holds nothing itself.
+ */
+import { entityKey } from '../message/entity-key.js';
+import type { StoredMessage } from '../wal/transition.js';
+import type { TakenOffer } from '../wal/wal.js';
+import { Item } from './item.js';
+import type { ShardOwner } from './shard-owner.js';
+
+export class Intake {
+  constructor(private readonly owner: ShardOwner) {}
+
+  /** A message that the store has put in line takes its place here. */
+  enterLine(message: StoredMessage, known?: Item): void {
+    const worker = this.owner.directory.activate(entityKey(message.entityType, message.entityId));
+    const item = new Item(
+      worker,
+      message.kind,
+      false,
+      message.id,
+      message.name,
+      message.payload,
+      message.headers,
+      message.messageId,
+      'waiting',
+    );
+    item.adopt(message);
+    item.seq = message.seq;
+    item.attempt = message.attempt;
+    item.waiter = known?.waiter;
+    item.link = known?.link;
+    if (known !== undefined) known.waiter = undefined;
+    this.owner.accounts.add(item);
+    if (item.expiresAt > 0) this.owner.accounts.watchExpiry(item);
+    worker.line(item);
+  }
+
+  /** Something from outside stands in the store: do here what it means. */
+  takeIn({ offer, outcome, message }: TakenOffer): void {
+    const { transition } = offer;
+    if (outcome.type === 'cancelled') this.withdrawn(outcome.message);
+    else if (transition.type === 'pause' || transition.type === 'resume') {
+      this.owner.markPaused(transition.entityType, transition.entityId, transition.type === 'pause');
+    } else if (outcome.type === 'delayed') this.owner.delayedMessages.dueAt(outcome.notBefore);
+    else if (message !== undefined) {
+      if (transition.type === 'replay') this.owner.endings.countDeadLetter(message.entityType, -1);
+      this.enterLine(message);
+    } else if (outcome.type === 'expired') this.owner.endings.ofStored(outcome.message, 'expired');
+    else if (outcome.type === 'purged') this.owner.endings.countDeadLetter(outcome.entityType, -1);
+  }
+
+  /** A waiting or delayed message was withdrawn in the store. */
+  withdrawn(message: StoredMessage): void {
+    const key = entityKey(message.entityType, message.entityId);
+    const delayed = this.owner.delayedMessages.takeOut(message.id);
+    if (delayed !== undefined || message.seq === 0) {
+      this.owner.endings.ofStored(message, 'cancelled', delayed);
+      return;
+    }
+    const worker = this.owner.directory.find(key);
+    const item = worker?.takeOut(message.seq);
+    if (worker !== undefined && item !== undefined) {
+      item.adopt(message);
+      worker.endTakenOut(item, 'cancelled');
+    } else {
+      this.owner.unusual.delete(message.seq);
+      if (worker === undefined && this.owner.directory.removeFromBacklog(key, message.seq)) this.owner.door.depth -= 1;
+      this.owner.endings.ofStored(message, 'cancelled');
+    }
+  }
+
+  /** Withdraws a message if it has not started; nobody waits for the answer. */
+  cancelQuietly(id: string): void {
+    this.owner.add(
+      { type: 'cancel', id },
+      {
+        committed: (outcome) => {
+          if (outcome.type === 'cancelled') this.withdrawn(outcome.message);
+        },
+        refused: () => {},
+      },
+    );
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * What the owner of a shard does for its workers: it takes their transitions to the group commit, their items to the
+ * executor, and tells everyone concerned what became of an item. It holds nothing itself.
+ */
+import type { ErrorDescription } from '../message/envelope.js';
+import type { Deadline } from '../runtime/deadlines.js';
+import type { FinalState, Outcome, Transition } from '../wal/transition.js';
+import type { MessageHead } from '../wal/wal.js';
+import type { EntityWorker, WorkerHost } from './entity-worker.js';
+import type { Item } from './item.js';
+import type { ShardOwner } from './shard-owner.js';
+
+export class LineHost implements WorkerHost {
+  constructor(private readonly owner: ShardOwner) {}
+
+  get startsMessages(): boolean {
+    return this.owner.phase === 'running';
+  }
+
+  get slotsContended(): boolean {
+    return this.owner.slots.contended;
+  }
+
+  now(): number {
+    return this.owner.now();
+  }
+
+  commit(transition: Transition, item: Item): void {
+    this.owner.commits.add(transition, item);
+  }
+
+  takeSlot(worker: EntityWorker): boolean {
+    return this.owner.slots.take(worker);
+  }
+
+  giveSlotBack(): void {
+    this.owner.slots.giveBack();
+  }
+
+  setDeadline(target: Deadline, delayMs: number): number {
+    return this.owner.deadlines.set(target, delayMs);
+  }
+
+  clearDeadline(target: Deadline, key: number): void {
+    this.owner.deadlines.clear(target, key);
+  }
+
+  unusualHead(seq: number): MessageHead | undefined {
+    if (this.owner.unusual.size === 0) return undefined;
+    const head = this.owner.unusual.get(seq);
+    this.owner.unusual.delete(seq);
+    return head;
+  }
+
+  handles(item: Item): boolean {
+    return item.name === '' || this.owner.options.handlers.find(item.worker.entityType, item.name) !== undefined;
+  }
+
+  start(item: Item): void {
+    this.owner.executor.run(item);
+  }
+
+  watchExpiry(item: Item): void {
+    this.owner.accounts.watchExpiry(item);
+  }
+
+  accepted(item: Item): void {
+    if (!item.isVolatile) this.owner.ids.appendAnswered();
+    this.owner.announce.accepted(item);
+    const accept = item.accepted;
+    item.accepted = undefined;
+    item.refuse = undefined;
+    accept?.({ id: item.id });
+    if (item.expiresAt > 0 && item.stage === 'waiting') this.watchExpiry(item);
+    this.owner.accounts.spare(item);
+  }
+
+  duplicate(item: Item, outcome: Extract<Outcome, { type: 'duplicate' }>): void {
+    this.owner.ids.appendAnswered();
+    this.owner.accounts.remove(item);
+    item.accepted?.({ id: outcome.id });
+    const { waiter } = item;
+    if (waiter === undefined) return;
+    item.waiter = undefined;
+    item.id = outcome.id;
+    if (outcome.verdict === undefined) this.owner.verdicts.waitFor(outcome.id, waiter);
+    else this.owner.verdicts.answer(waiter, item.errorSubject(), outcome.verdict);
+  }
+
+  delayed(item: Item, notBefore: number): void {
+    this.owner.accounts.remove(item);
+    this.owner.delayedMessages.add(item, notBefore);
+  }
+
+  refusedByStore(item: Item, error: Error): void {
+    const isAccepted = item.enqueuedAt !== 0;
+    if (!isAccepted) this.owner.ids.appendAnswered();
+    this.owner.accounts.remove(item);
+    const refusal = isAccepted ? this.owner.verdictUnknown(error, item) : this.owner.notAccepted(error, item);
+    item.refuse?.(refusal);
+    item.waiter?.fail(refusal);
+    item.waiter = undefined;
+  }
+
+  retried(item: Item, error: ErrorDescription | undefined, notBefore: number): void {
+    item.active = undefined;
+    if (error !== undefined) this.owner.announce.retried(item, notBefore, error);
+  }
+
+  placeRemoved(worker: EntityWorker): void {
+    this.owner.accounts.removePlace(worker);
+  }
+
+  ended(item: Item, state: FinalState): void {
+    this.owner.accounts.remove(item);
+    this.owner.endings.ofItem(item, state);
+    item.active = undefined;
+  }
+
+  becameIdle(worker: EntityWorker): void {
+    this.owner.directory.becameIdle(worker);
+    if (this.owner.directory.backlogEntities > 0) this.owner.feedBacklog();
+    this.owner.drained();
+  }
+}
