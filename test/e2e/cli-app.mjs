@@ -92,10 +92,12 @@ const answers = {
   },
 };
 
-process.on('message', async ({ ask, ...rest }) => {
+async function answer({ ask, ...rest }) {
   const result = await answers[ask](rest);
   process.send({ result }, () => {
     if (ask === 'stop') process.disconnect();
   });
-});
+}
+
+process.on('message', (question) => void answer(question));
 process.send({ result: 'ready' });
