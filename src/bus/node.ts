@@ -84,6 +84,7 @@ export class AtomicQueuesNode {
     this.operations = new Operations(this.owner);
     this.queueBus = new QueueBus(this);
     this.deadLetters = new DeadLetters(this.wal, {
+      ready: () => this.whenOpen(),
       replay: (id) => this.whenOpen().then(() => this.operations.replay(id)),
       purge: (id) => this.whenOpen().then(() => this.operations.purgeDeadLetter(id)),
     });
@@ -97,7 +98,7 @@ export class AtomicQueuesNode {
 
   /**
    * Registers a handler for a message class, or for a wire name (`'*'`: for every name that has no handler of its own).
-   * Only before the node is started.
+   * Before the node is opened: a message in the store that has no handler by then waits until the next start.
    * @throws AtomicQueuesError `CONFIG_INVALID` for a second handler of the same message.
    */
   handle<M extends object>(

@@ -7,6 +7,8 @@ import type { AttemptRecord, DeadLetterReason, DeadLetter as StoredLetter } from
 import type { DeadLetterQuery, Wal } from '../wal/wal.js';
 
 export interface DeadLetterActions {
+  /** Resolves when the store can be read; rejects when it cannot be any more. */
+  ready?(): Promise<void>;
   /** The id of the new message, or undefined when there is no such letter. Resolves when it is durable. */
   replay(id: string): Promise<string | undefined>;
   /** False when there is no such letter. */
@@ -78,6 +80,7 @@ export class DeadLetters {
 
   /** A page of letters, oldest first. */
   async list(options: ListOptions = {}): Promise<DeadLetterPage> {
+    await this.actions.ready?.();
     const limit = Math.min(Math.max(1, options.limit ?? PAGE_DEFAULT), PAGE_MAX);
     const found = await this.wal.deadLetters(this.shard, { ...query(options), after: options.cursor, limit });
     const last = found.at(-1);
@@ -86,6 +89,7 @@ export class DeadLetters {
   }
 
   async get(id: string): Promise<DeadLetter | undefined> {
+    await this.actions.ready?.();
     const letter = await this.wal.deadLetter(this.shard, id);
     return letter === undefined ? undefined : toLetter(letter);
   }
@@ -149,6 +153,7 @@ export class DeadLetters {
   }
 
   private async *pages(filter: DeadLetterFilter): AsyncGenerator<readonly StoredLetter[]> {
+    await this.actions.ready?.();
     let after: number | undefined;
     for (;;) {
       const letters = await this.wal.deadLetters(this.shard, { ...query(filter), after, limit: PAGE_MAX });

@@ -16,62 +16,22 @@
 
 import type { EntityKey } from '../message/entity-key.js';
 import type { ErrorDescription } from '../message/envelope.js';
-import type { Deadline } from '../runtime/deadlines.js';
 import type { FinalState, Outcome, Transition } from '../wal/transition.js';
-import type { MessageHead } from '../wal/wal.js';
+import { Backoff } from './backoff.js';
 import { Item } from './item.js';
 import { Mailbox, type MailboxEntry } from './mailbox.js';
-import { type RetryPolicy, retryDelayMs } from './retry.js';
-import type { SlotTaker } from './running-slots.js';
+import { retryDelayMs } from './retry.js';
+import { SlotHold } from './running-slots.js';
+import type { WorkerHost, WorkerOptions } from './worker-host.js';
 
-/** What a worker needs from the owner of its shard. */
-export interface WorkerHost {
-  /** False while this node does not start messages: before start-up is done, and while it drains. */
-  readonly startsMessages: boolean;
-  now(): number;
-  commit(transition: Transition, item: Item): void;
-  /** Runs the item's handler soon; the host calls `settled` when it is done. */
-  start(item: Item): void;
-  takeSlot(worker: EntityWorker): boolean;
-  giveSlotBack(): void;
-  readonly slotsContended: boolean;
-  /** Calls `deadlinePassed` of the target after the delay; returns a key for `clearDeadline`. */
-  setDeadline(target: Deadline, delayMs: number): number;
-  clearDeadline(target: Deadline, key: number): void;
-  /** Hands over, once, the head of a message that is in memory as a place only and is not usual: backing off, expiring, parked. */
-  unusualHead(seq: number): MessageHead | undefined;
-  /** Whether a handler here takes this message. Items known by place only always have one. */
-  handles(item: Item): boolean;
-
-  /** A message that was in memory as a place only is out of the line. */
-  placeRemoved(worker: EntityWorker): void;
-  /** Calls for the item's end when its deadline passes while it waits. */
-  watchExpiry(item: Item): void;
-  accepted(item: Item): void;
-  duplicate(item: Item, outcome: Extract<Outcome, { type: 'duplicate' }>): void;
-  delayed(item: Item, notBefore: number): void;
-  refusedByStore(item: Item, error: Error): void;
-  retried(item: Item, error: ErrorDescription | undefined, notBefore: number): void;
-  /** The verdict is durable. */
-  ended(item: Item, state: FinalState): void;
-  /** The worker has nothing left. */
-  becameIdle(worker: EntityWorker): void;
-}
-
-export interface WorkerOptions {
-  readonly dispatchAhead: number;
-  readonly retry: RetryPolicy;
-}
-
-export class EntityWorker implements SlotTaker, Deadline {
+export class EntityWorker {
   readonly mailbox = new Mailbox();
   private marked: Item[] = [];
   private running: Item | undefined;
   /** Items whose outcome is on its way to the store. */
   private finishing = 0;
-  private slot: 'none' | 'asked' | 'held' = 'none';
-  private backoffKey = -1;
-  private backoffUntil = 0;
+  private readonly slot: SlotHold;
+  private readonly backoff: Backoff;
   /** Pending messages of this entity on this node, for `workerMaxQueueDepth`. */
   depth = 0;
   paused = false;
@@ -84,7 +44,13 @@ export class EntityWorker implements SlotTaker, Deadline {
     readonly entityId: string,
     readonly options: WorkerOptions,
     private readonly host: WorkerHost,
-  ) {}
+  ) {
+    this.slot = new SlotHold(host, () => {
+      this.advance();
+      this.letSlotGo();
+    });
+    this.backoff = new Backoff(host, () => this.advance());
+  }
 
   get isIdle(): boolean {
     return this.mailbox.length === 0 && this.marked.length === 0 && this.running === undefined && this.finishing === 0;
@@ -107,7 +73,7 @@ export class EntityWorker implements SlotTaker, Deadline {
       (this.marked.length === 0 || !this.host.slotsContended) &&
       this.mayStart &&
       this.host.handles(item) &&
-      this.haveSlot()
+      this.slot.have()
     ) {
       item.appendDispatches = true;
       this.marked.push(item);
@@ -119,13 +85,8 @@ export class EntityWorker implements SlotTaker, Deadline {
 
   /** Takes in something that stands in line already: a volatile query, or a message that the store put there. */
   line(entry: MailboxEntry): void {
-    if (typeof entry !== 'number' && entry.seq > 0) {
-      // What came in from outside took its place before the appends that are still on their way.
-      this.mailbox.insertBefore(
-        entry,
-        (other) => placeOf(other) > entry.seq || (typeof other !== 'number' && other.stage === 'appending'),
-      );
-    } else this.mailbox.push(entry);
+    if (typeof entry !== 'number' && entry.seq > 0) this.mailbox.insertByPlace(entry);
+    else this.mailbox.push(entry);
     this.advance();
   }
 
@@ -143,22 +104,6 @@ export class EntityWorker implements SlotTaker, Deadline {
     }
     this.startMarked();
     this.markMore();
-  }
-
-  slotGranted(): void {
-    if (this.slot !== 'asked') {
-      this.host.giveSlotBack();
-      return;
-    }
-    this.slot = 'held';
-    this.advance();
-    this.letSlotGo();
-  }
-
-  /** The back-off of the head has passed. */
-  deadlinePassed(): void {
-    this.backoffKey = -1;
-    this.advance();
   }
 
   /** The running handler settled. `failure` is undefined when it succeeded. */
@@ -216,7 +161,7 @@ export class EntityWorker implements SlotTaker, Deadline {
     for (const item of this.marked.filter((each) => each.stage === 'marked' && each !== this.running)) {
       this.marked = this.marked.filter((each) => each !== item);
       item.notBefore = Number.POSITIVE_INFINITY;
-      this.putBack(item);
+      this.mailbox.putBack(item);
       this.finish(item, {
         type: 'retry',
         seq: item.seq,
@@ -230,7 +175,7 @@ export class EntityWorker implements SlotTaker, Deadline {
 
   /** Takes out a message that the store no longer has in line; returns it when it was more than a place. */
   takeOut(seq: number): Item | undefined {
-    let entry = this.mailbox.remove((each) => placeOf(each) === seq);
+    let entry = this.mailbox.removePlace(seq);
     if (entry === undefined) {
       entry = this.marked.find((each) => each.seq === seq && each.stage === 'dispatching');
       this.marked = this.marked.filter((each) => each !== entry);
@@ -333,7 +278,7 @@ export class EntityWorker implements SlotTaker, Deadline {
         if (isMarked) {
           this.marked = this.marked.filter((each) => each !== item);
           item.appendDispatches = false;
-          this.putBack(item);
+          this.mailbox.putBack(item);
         }
       }
       this.host.accepted(item);
@@ -373,7 +318,7 @@ export class EntityWorker implements SlotTaker, Deadline {
     else {
       if (outcome.type === 'not-due') item.notBefore = outcome.dueAt;
       this.waits(item);
-      this.putBack(item);
+      this.mailbox.putBack(item);
     }
   }
 
@@ -411,17 +356,17 @@ export class EntityWorker implements SlotTaker, Deadline {
       const item = this.head();
       if (item === undefined || item.stage !== 'waiting') return;
       if (item.isVolatile) {
-        if (this.isBusy || this.finishing > 0 || !this.haveSlot()) return;
+        if (this.isBusy || this.finishing > 0 || !this.slot.have()) return;
         this.mailbox.shift();
         this.running = item;
         this.host.start(item);
         return;
       }
       if (item.notBefore > 0 && item.notBefore > this.host.now()) {
-        this.waitForBackoff(item.notBefore);
+        this.backoff.until(item.notBefore);
         return;
       }
-      if (!this.host.handles(item) || !this.haveSlot()) return;
+      if (!this.host.handles(item) || !this.slot.have()) return;
       this.mailbox.shift();
       this.marked.push(item);
       item.stage = 'dispatching';
@@ -448,14 +393,6 @@ export class EntityWorker implements SlotTaker, Deadline {
     return item;
   }
 
-  private waitForBackoff(notBefore: number): void {
-    if (notBefore === Number.POSITIVE_INFINITY || (this.backoffKey >= 0 && this.backoffUntil === notBefore)) return;
-    // An earlier head may have been withdrawn while it was backing off.
-    if (this.backoffKey >= 0) this.host.clearDeadline(this, this.backoffKey);
-    this.backoffUntil = notBefore;
-    this.backoffKey = this.host.setDeadline(this, notBefore - this.host.now());
-  }
-
   private leaveRunning(item: Item): void {
     this.running = undefined;
     this.firstRunsAlone = false;
@@ -474,33 +411,12 @@ export class EntityWorker implements SlotTaker, Deadline {
     this.idleCheck();
   }
 
-  /** Puts an item back to where it was: before everything but what has a smaller place. */
-  private putBack(item: Item): void {
-    this.mailbox.insertBefore(item, (other) => {
-      const place = placeOf(other);
-      return place === 0 || place > item.seq;
-    });
-  }
-
-  private haveSlot(): boolean {
-    if (this.slot === 'held') return true;
-    if (this.slot === 'none') this.slot = this.host.takeSlot(this) ? 'held' : 'asked';
-    return this.slot === 'held';
-  }
-
   /** A slot is kept from message to message only while nobody else waits for one (I9). */
   private letSlotGo(): void {
-    if (this.slot !== 'held') return;
-    if (this.isBusy) return;
-    this.slot = 'none';
-    this.host.giveSlotBack();
+    if (!this.isBusy) this.slot.letGo();
   }
 
   private idleCheck(): void {
     if (this.isIdle) this.host.becameIdle(this);
   }
-}
-
-function placeOf(entry: MailboxEntry): number {
-  return typeof entry === 'number' ? entry : entry.seq;
 }

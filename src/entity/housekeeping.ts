@@ -5,6 +5,7 @@
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { TimerHandle, Timers } from '../runtime/timers.js';
+import { StaleEpochError } from '../wal/wal.js';
 import type { Executor } from './executor.js';
 
 export interface HousekeepingOptions {
@@ -16,6 +17,8 @@ export interface HousekeepingOptions {
   /** Forgets at most so many verdicts; returns how many went. */
   readonly cleanUp: (limit: number) => Promise<number>;
   readonly executor: Executor;
+  /** Somebody else owns the shard. */
+  readonly lost: (error: Error) => void;
 }
 
 /** How often an idle owner looks for offers from other processes, milliseconds. */
@@ -60,7 +63,8 @@ export class Housekeeping {
         await new Promise<void>((resolve) => this.options.timers.defer(resolve));
       }
     } catch (error) {
-      if (this.active) this.options.logger.error('Cleaning up the store failed; it is tried again.', error);
+      if (this.active && error instanceof StaleEpochError) this.options.lost(error);
+      else if (this.active) this.options.logger.error('Cleaning up the store failed; it is tried again.', error);
     }
   }
 

@@ -6,9 +6,11 @@ import type { ErrorDescription } from '../message/envelope.js';
 import type { Deadline } from '../runtime/deadlines.js';
 import type { FinalState, Outcome, Transition } from '../wal/transition.js';
 import type { MessageHead } from '../wal/wal.js';
-import type { EntityWorker, WorkerHost } from './entity-worker.js';
+import type { EntityWorker } from './entity-worker.js';
 import type { Item } from './item.js';
+import type { SlotTaker } from './running-slots.js';
 import type { ShardOwner } from './shard-owner.js';
+import type { WorkerHost } from './worker-host.js';
 
 export class LineHost implements WorkerHost {
   constructor(private readonly owner: ShardOwner) {}
@@ -29,8 +31,8 @@ export class LineHost implements WorkerHost {
     this.owner.commits.add(transition, item);
   }
 
-  takeSlot(worker: EntityWorker): boolean {
-    return this.owner.slots.take(worker);
+  takeSlot(taker: SlotTaker): boolean {
+    return this.owner.slots.take(taker);
   }
 
   giveSlotBack(): void {

@@ -73,6 +73,23 @@ export class Mailbox {
     this.replaceAll(entries);
   }
 
+  /** A message that took its place from outside: behind smaller places, before the appends that are on their way. */
+  insertByPlace(item: Item): void {
+    this.insertBefore(
+      item,
+      (other) => placeOf(other) > item.seq || (typeof other !== 'number' && other.stage === 'appending'),
+    );
+  }
+
+  /** Puts an item back to where it was: before everything but what has a smaller place. */
+  putBack(item: Item): void {
+    this.insertBefore(item, (other) => placeOf(other) === 0 || placeOf(other) > item.seq);
+  }
+
+  removePlace(seq: number): MailboxEntry | undefined {
+    return this.remove((each) => placeOf(each) === seq);
+  }
+
   /** A copy of the entries in order. */
   entries(): MailboxEntry[] {
     const all: MailboxEntry[] = [];
@@ -111,4 +128,8 @@ export class Mailbox {
     this.ring = ring;
     this.head = 0;
   }
+}
+
+function placeOf(entry: MailboxEntry): number {
+  return typeof entry === 'number' ? entry : entry.seq;
 }

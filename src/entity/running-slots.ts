@@ -69,3 +69,34 @@ export class RunningSlots {
     }
   }
 }
+
+/** A worker's hold on a slot: it has none, has asked for one, or holds one. */
+export class SlotHold implements SlotTaker {
+  private state: 'none' | 'asked' | 'held' = 'none';
+
+  constructor(
+    private readonly slots: { takeSlot(taker: SlotTaker): boolean; giveSlotBack(): void },
+    private readonly granted: () => void,
+  ) {}
+
+  /** Whether a slot is held; asks for one otherwise, and `granted` is called when it comes. */
+  have(): boolean {
+    if (this.state === 'none') this.state = this.slots.takeSlot(this) ? 'held' : 'asked';
+    return this.state === 'held';
+  }
+
+  letGo(): void {
+    if (this.state !== 'held') return;
+    this.state = 'none';
+    this.slots.giveSlotBack();
+  }
+
+  slotGranted(): void {
+    if (this.state !== 'asked') {
+      this.slots.giveSlotBack();
+      return;
+    }
+    this.state = 'held';
+    this.granted();
+  }
+}

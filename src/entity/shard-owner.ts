@@ -195,6 +195,7 @@ export class ShardOwner implements GroupCommitEvents {
       executor,
       cleanupIntervalMs: config.wal.cleanupInterval,
       poll: () => commits.poll(),
+      lost: (error) => commits.lose(error),
       cleanUp: (limit) => wal.cleanup(shard, epoch, incarnation, limit),
     });
     this.life = { opened, incarnation, commits, executor, ids, housekeeping };
@@ -340,7 +341,8 @@ export class ShardOwner implements GroupCommitEvents {
     const { entityType, entityId } = splitEntityKey(key);
     const worker = new EntityWorker(key, entityType, entityId, this.typeOf(entityType), this.lineHost);
     worker.paused = this.pauses.has(key, entityType);
-    worker.firstRunsAlone = !this.alive.opened.clean;
+    // Only what was in line when the last owner was lost may be what killed it.
+    worker.firstRunsAlone = !this.alive.opened.clean && this.directory.hasBacklog(key);
     return worker;
   }
 

@@ -137,6 +137,11 @@ export class WorkerDirectory {
     this.held.clear();
   }
 
+  /** Whether messages of this entity wait in the store without a worker. */
+  hasBacklog(key: EntityKey): boolean {
+    return this.backlogOf(key) !== undefined;
+  }
+
   private backlogOf(key: EntityKey): Map<EntityKey, number[]> | undefined {
     if (this.backlog.has(key)) return this.backlog;
     return this.held.has(key) ? this.held : undefined;
