@@ -34,6 +34,10 @@ export interface NodeOptions {
   readonly wal?: Wal | undefined;
 }
 
+/** How long a start waits for a store that another process uses, and how often it looks, milliseconds. */
+const STORE_IN_USE_MS = 2_000;
+const STORE_LOOK_AGAIN_MS = 50;
+
 export type Handler<M> = (message: M, context: MessageContext) => unknown;
 
 export class AtomicQueuesNode {
@@ -169,8 +173,9 @@ export class AtomicQueuesNode {
 
   private async openOnce(): Promise<void> {
     await this.beforeOpen();
+    const openingIsOver = this.runtime.timers.keepAlive();
     try {
-      await this.wal.start();
+      await this.startStore();
       const { inFlight } = await this.owner.open();
       const settled = await settleInFlight(this.owner, inFlight);
       this.recovered = { ...settled, pending: await recoverLines(this.owner) };
@@ -178,6 +183,26 @@ export class AtomicQueuesNode {
     } catch (error) {
       await this.wal.stop();
       throw storeNotUsable(error);
+    } finally {
+      openingIsOver();
+    }
+  }
+
+  /**
+   * Starts the store. One that is in use is tried again for a moment: a former process of this application may be on its
+   * way out, or a command line at work for the blink of an eye.
+   */
+  private async startStore(): Promise<void> {
+    const { clock, timers } = this.runtime;
+    const until = clock.monotonic() + STORE_IN_USE_MS;
+    for (;;) {
+      try {
+        return await this.wal.start();
+      } catch (error) {
+        const isPassing = error instanceof StoreUnavailableError && error.recoverable;
+        if (!isPassing || this.stopping !== undefined || clock.monotonic() >= until) throw error;
+        await new Promise<void>((resolve) => timers.set(resolve, STORE_LOOK_AGAIN_MS));
+      }
     }
   }
 

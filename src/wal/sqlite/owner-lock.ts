@@ -3,8 +3,9 @@
  * The operating system takes the lock back with the process, also after `kill -9`.
  */
 import { hostname } from 'node:os';
+import { StoreUnavailableError } from '../wal.js';
 import type { SqliteDatabase, SqliteDriver } from './driver.js';
-import { fatalStoreError, isBusy } from './errors.js';
+import { isBusy } from './errors.js';
 
 export interface OwnerNote {
   readonly pid: number;
@@ -25,9 +26,11 @@ export class OwnerLock {
       if (!isBusy(error)) throw error;
       const note = noteOf();
       const who = note === undefined ? 'another process' : `process ${note.pid} on ${note.host}`;
-      throw fatalStoreError(
+      throw new StoreUnavailableError(
         `The store ${path} is in use by ${who}. A store has one owning process at a time: stop that one, name another path, or open this one with role 'reader'.`,
-        error,
+        'no',
+        true,
+        { cause: error },
       );
     }
   }

@@ -66,7 +66,7 @@ describe('processes on one embedded store', () => {
     const first = new SqliteWal({ path });
     await first.start();
     const second = new SqliteWal({ path });
-    await expect(second.start()).rejects.toMatchObject({ name: 'StoreUnavailableError', recoverable: false });
+    await expect(second.start()).rejects.toMatchObject({ name: 'StoreUnavailableError', recoverable: true });
     const series = await CommitSeries.open(first);
     await series.round(1);
     await first.stop();
