@@ -18,9 +18,9 @@ import type { EntityKey } from '../message/entity-key.js';
 import type { ErrorDescription } from '../message/envelope.js';
 import type { FinalState, Outcome, Transition } from '../wal/transition.js';
 import { Backoff } from './backoff.js';
+import { type HandlerFailure, handlerOutcome } from './handler-outcome.js';
 import { Item } from './item.js';
 import { Mailbox, type MailboxEntry } from './mailbox.js';
-import { retryDelayMs } from './retry.js';
 import { SlotHold } from './running-slots.js';
 import type { WorkerHost, WorkerOptions } from './worker-host.js';
 
@@ -107,30 +107,19 @@ export class EntityWorker {
   }
 
   /** The running handler settled. `failure` is undefined when it succeeded. */
-  settled(item: Item, failure: { error: ErrorDescription; retryable: boolean } | undefined): void {
+  settled(item: Item, failure: HandlerFailure | undefined): void {
     if (item.released) return;
     this.leaveRunning(item);
-    if (item.isVolatile) {
-      item.error = failure?.error;
-      this.end(item, failure === undefined ? 'completed' : 'failed');
-    } else if (failure === undefined) {
-      this.finish(item, {
-        type: 'complete',
-        seq: item.seq,
-        reply: item.messageId !== undefined || item.keepVerdict ? item.reply : undefined,
-        keepVerdict: item.keepVerdict,
-      });
-    } else {
-      const delayMs = failure.retryable ? retryDelayMs(this.options.retry, item.attempt) : undefined;
-      item.error = failure.error;
-      if (delayMs === undefined) {
-        this.finish(item, { type: 'fail', seq: item.seq, error: failure.error, keepVerdict: item.keepVerdict });
-      } else {
+    item.error = failure?.error;
+    if (item.isVolatile) this.end(item, failure === undefined ? 'completed' : 'failed');
+    else {
+      const outcome = handlerOutcome(item, failure, this.options.retry);
+      if (outcome.type === 'retry') {
         // The head is back before anything else is looked at, so nothing overtakes it (I4).
         item.notBefore = Number.POSITIVE_INFINITY;
         this.mailbox.unshift(item);
-        this.finish(item, { type: 'retry', seq: item.seq, delayMs, error: failure.error });
       }
+      this.finish(item, outcome);
     }
     if (this.host.slotsContended) this.letSlotGo();
     this.advance();
