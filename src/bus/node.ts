@@ -10,7 +10,7 @@ import { type HandlerEntry, HandlerTable } from '../entity/handler-table.js';
 import type { LifecycleEvents } from '../entity/lifecycle-events.js';
 import type { MessageContext } from '../entity/message-context.js';
 import { Operations } from '../entity/operations.js';
-import { type RecoveryReport, recoverLines, settleInFlight } from '../entity/recovery.js';
+import { type RecoveryReport, settleInFlight } from '../entity/recovery.js';
 import { ShardOwner } from '../entity/shard-owner.js';
 import { drain, type StopReport } from '../entity/shutdown.js';
 import { Submitter } from '../entity/submitter.js';
@@ -178,7 +178,7 @@ export class AtomicQueuesNode {
       await this.startStore();
       const { inFlight } = await this.owner.open();
       const settled = await settleInFlight(this.owner, inFlight);
-      this.recovered = { ...settled, pending: await recoverLines(this.owner) };
+      this.recovered = { ...settled, pending: await this.owner.catchUp.begin() };
       this.owner.accept();
     } catch (error) {
       await this.wal.stop();

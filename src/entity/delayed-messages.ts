@@ -38,7 +38,9 @@ export class DelayedMessages implements Participant {
 
   start(nextDueAt: number | undefined): void {
     this.stopped = false;
-    if (nextDueAt !== undefined) this.dueAt(nextDueAt);
+    // Some may have been accepted before the start.
+    this.nextDueAt = Math.min(this.nextDueAt, nextDueAt ?? Number.POSITIVE_INFINITY);
+    this.arm();
   }
 
   stop(): void {
@@ -69,10 +71,15 @@ export class DelayedMessages implements Participant {
   }
 
   dueAt(at: number): void {
-    if (this.stopped || at >= this.nextDueAt) return;
+    if (at >= this.nextDueAt) return;
     this.nextDueAt = at;
+    this.arm();
+  }
+
+  private arm(): void {
+    if (this.stopped || this.nextDueAt === Number.POSITIVE_INFINITY) return;
     if (this.timer !== undefined) this.options.timers.clear(this.timer);
-    this.timer = this.options.timers.set(this.wake, at - this.options.clock.now());
+    this.timer = this.options.timers.set(this.wake, this.nextDueAt - this.options.clock.now());
   }
 
   committed(outcome: Outcome, transition: Transition): void {

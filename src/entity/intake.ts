@@ -13,6 +13,10 @@ export class Intake {
 
   /** A message that the store has put in line takes its place here. */
   enterLine(message: StoredMessage, known?: Item): void {
+    if (this.owner.catchUp.isActive) {
+      this.owner.catchUp.stands(message.seq);
+      return;
+    }
     const worker = this.owner.directory.activate(entityKey(message.entityType, message.entityId));
     const item = new Item(
       worker,

@@ -19,6 +19,7 @@ import { GroupCommit, type GroupCommitEvents, type Participant } from '../wal/gr
 import type { Transition } from '../wal/transition.js';
 import type { CommitAnswer, MessageHead, OpenedShard, StoreUnavailableError, Wal } from '../wal/wal.js';
 import { Announcements } from './announcements.js';
+import { CatchUp } from './catch-up.js';
 import { DelayedMessages } from './delayed-messages.js';
 import { Door } from './door.js';
 import { Endings } from './endings.js';
@@ -76,8 +77,7 @@ export class ShardOwner implements GroupCommitEvents {
   /** Heads of messages that are in memory as a place only and are not usual: backing off, expiring, parked. */
   readonly unusual = new Map<number, MessageHead>();
   phase: OwnerPhase = 'closed';
-  /** Recovered messages that are in the store only and not in any line yet: new work is refused until they are. */
-  catchingUp = false;
+  readonly catchUp = new CatchUp(this);
   lostWith: Error | undefined;
   readonly announce: Announcements;
   private readonly lineHost = new LineHost(this);
@@ -172,6 +172,7 @@ export class ShardOwner implements GroupCommitEvents {
     return (
       (this.life === undefined || (this.life.commits.idle && this.life.executor.isIdle)) &&
       !this.delayedMessages.isPromoting &&
+      !(this.catchUp.isActive && this.phase === 'running') &&
       this.directory.active === 0 &&
       this.directory.backlogEntities === 0
     );
@@ -216,6 +217,7 @@ export class ShardOwner implements GroupCommitEvents {
     this.phase = 'running';
     this.delayedMessages.start(this.alive.opened.nextDueAt);
     this.alive.housekeeping.start();
+    void this.catchUp.goOn();
     for (const worker of [...this.directory.all()]) worker.advance();
     this.feedBacklog();
   }

@@ -5,35 +5,20 @@
 import { type EntityKey, entityKey } from '../message/entity-key.js';
 import type { Envelope } from '../message/envelope.js';
 import { AtomicQueuesError } from '../message/errors.js';
-import { isPoisonedKey } from '../runtime/name-rule.js';
-import { nearestName } from '../runtime/nearest-name.js';
 import type { Transition } from '../wal/transition.js';
 import { refuseDeadlock } from './deadlock.js';
+import { checkOptions, wholeMs } from './enqueue-options.js';
 import { Item, type WaitLink } from './item.js';
 import { currentStart } from './message-context.js';
 import { ReplyWaiter } from './reply-waiter.js';
 import type { ShardOwner } from './shard-owner.js';
-import type { Receipt, Submission, WaitOptions } from './submission.js';
-
-const MESSAGE_ID_LENGTH_MAX = 256;
-/** Longest delay and deadline: a hundred years, milliseconds. */
-const DELAY_MS_MAX = 3_155_760_000_000;
-/** The last wall time that a Date can hold. */
-const WALL_TIME_MAX = 8_640_000_000_000_000;
-/** Characters of all header names and values of a message. */
-const HEADERS_LENGTH_MAX = 65_536;
+import type { EnqueueOptions, Receipt, Submission, WaitOptions } from './submission.js';
 
 /** What comes in together: messages for one entity, in all, and entities that have no worker yet. */
 interface Load {
   readonly count: number;
   readonly total: number;
   readonly entities: number;
-}
-
-interface Subject {
-  readonly entityType: string;
-  readonly entityId: string;
-  readonly name: string;
 }
 
 const SINGLE: Load = { count: 1, total: 1, entities: 1 };
@@ -45,11 +30,36 @@ export class Submitter {
   enqueue(submission: Submission): Promise<Receipt> {
     const key = entityKey(submission.entityType, submission.entityId);
     this.admit(key, submission, SINGLE, false);
+    if (this.owner.catchUp.isActive) return this.appendOnly(submission);
     return new Promise<Receipt>((resolve, reject) => {
       const item = this.makeItem(key, submission);
       item.accepted = resolve;
       item.refuse = reject;
       this.enter(item, submission);
+    });
+  }
+
+  /** While a long backlog is taken over, a message goes to the store only; it is found there behind the backlog. */
+  private appendOnly(submission: Submission): Promise<Receipt> {
+    const { owner } = this;
+    const id = owner.ids.next(false);
+    owner.catchUp.appendSent();
+    return new Promise<Receipt>((resolve, reject) => {
+      owner.add(
+        { type: 'append', message: envelopeOf(id, submission), ...timesOf(submission.options) },
+        {
+          committed: (outcome) => {
+            owner.catchUp.appendAnswered(outcome.type === 'appended' ? outcome.seq : undefined);
+            if (outcome.type === 'delayed') owner.delayedMessages.dueAt(outcome.notBefore);
+            if (outcome.type === 'expired') owner.endings.ofStored(outcome.message, 'expired');
+            resolve({ id: outcome.type === 'duplicate' ? outcome.id : id });
+          },
+          refused: (error) => {
+            owner.catchUp.appendAnswered(undefined);
+            reject(owner.notAccepted(error));
+          },
+        },
+      );
     });
   }
 
@@ -132,10 +142,10 @@ export class Submitter {
         subject,
       });
     }
-    if (owner.catchingUp) {
+    if (owner.catchUp.isActive && (waits || submission.isVolatile || load.total > 1)) {
       throw new AtomicQueuesError(
         'BACKPRESSURE',
-        'This node is still taking over a very large backlog; a new message would have to wait behind it. Try again later.',
+        'This node is still taking over a very large backlog, and an answer would have to wait behind it. Try again later, or enqueue single commands without waiting.',
         { subject },
       );
     }
@@ -195,28 +205,13 @@ export class Submitter {
   }
 
   /** The append of an item, which takes its place in the worker's line at the same time. */
-  private append(item: Item, { entityType, entityId, options }: Submission): Transition {
-    const message: Envelope = {
-      id: item.id,
-      kind: item.kind,
-      entityType,
-      entityId,
-      name: item.name,
-      payload: item.payload as string,
-      headers: item.headers,
-      messageId: item.messageId,
-    };
+  private append(item: Item, submission: Submission): Transition {
+    const { options } = submission;
+    const message = envelopeOf(item.id, submission);
     const delayed = options.delayMs !== undefined || options.runAt !== undefined;
     const dispatch = item.worker.enter(item, !delayed);
     if (!delayed && options.expiresInMs === undefined) return { type: 'append', message, dispatch };
-    return {
-      type: 'append',
-      message,
-      dispatch,
-      delayMs: wholeMs(options.delayMs),
-      runAt: wholeMs(options.runAt),
-      expiresInMs: wholeMs(options.expiresInMs),
-    };
+    return { type: 'append', message, dispatch, ...timesOf(options) };
   }
 
   private waitEnded(item: Item, waiter: ReplyWaiter, timeoutMs: number, cancel: boolean): void {
@@ -243,82 +238,15 @@ export class Submitter {
   }
 }
 
-const OPTION_NAMES: readonly (keyof WaitOptions)[] = [
-  'messageId',
-  'expiresInMs',
-  'delayMs',
-  'runAt',
-  'headers',
-  'timeoutMs',
-  'cancelOnTimeout',
-];
-/** What only the store can do; a volatile query is not in it. */
-const STORED_ONLY: readonly (keyof WaitOptions)[] = ['messageId', 'expiresInMs', 'delayMs', 'runAt'];
-
-function checkOptions(options: WaitOptions, subject: Subject, isVolatile: boolean): void {
-  for (const name in options) {
-    if ((OPTION_NAMES as readonly string[]).includes(name)) continue;
-    const near = nearestName(name, OPTION_NAMES);
-    throw new AtomicQueuesError(
-      'INVALID_PAYLOAD',
-      `There is no option "${name}".${near === undefined ? '' : ` Did you mean "${near}"?`} Known: ${OPTION_NAMES.join(', ')}.`,
-      { subject },
-    );
-  }
-  const stored = isVolatile ? STORED_ONLY.find((name) => options[name] !== undefined) : undefined;
-  if (stored !== undefined) {
-    throw new AtomicQueuesError(
-      'INVALID_PAYLOAD',
-      `"${subject.name}" is a query that is not stored, and "${stored}" needs the store. Leave it out, or set queries: 'durable' for entity type "${subject.entityType}".`,
-      { subject },
-    );
-  }
-  const { messageId, delayMs, runAt, expiresInMs, headers, timeoutMs } = options;
-  if (
-    messageId !== undefined &&
-    (typeof messageId !== 'string' || messageId.length === 0 || messageId.length > MESSAGE_ID_LENGTH_MAX)
-  ) {
-    throw invalid(`messageId must be a string of 1 to ${MESSAGE_ID_LENGTH_MAX} characters`, messageId, subject);
-  }
-  checkDuration('delayMs', delayMs, subject);
-  checkDuration('expiresInMs', expiresInMs, subject);
-  checkDuration('timeoutMs', timeoutMs, subject);
-  if (runAt !== undefined && !(Math.abs(Number(runAt)) <= WALL_TIME_MAX))
-    throw invalid('runAt must be a Date or milliseconds since the epoch', runAt, subject);
-  if (delayMs !== undefined && runAt !== undefined)
-    throw invalid('delayMs and runAt contradict each other: give one of them', { delayMs, runAt }, subject);
-  if (headers !== undefined) checkHeaders(headers, subject);
+function envelopeOf(id: string, { kind, entityType, entityId, name, payload, options }: Submission): Envelope {
+  const { headers, messageId } = options;
+  return { id, kind, entityType, entityId, name, payload, headers, messageId };
 }
 
-function checkDuration(name: string, value: number | undefined, subject: Subject): void {
-  if (value === undefined || (Number.isFinite(value) && value >= 0 && value <= DELAY_MS_MAX)) return;
-  throw invalid(`${name} must be a number of milliseconds from 0 to ${DELAY_MS_MAX}`, value, subject);
-}
-
-function checkHeaders(headers: unknown, subject: Subject): void {
-  const prototype: unknown = typeof headers === 'object' && headers !== null ? Object.getPrototypeOf(headers) : headers;
-  if (prototype !== Object.prototype && prototype !== null)
-    throw invalid('headers must be a plain object of strings', headers, subject);
-  let length = 0;
-  for (const [name, value] of Object.entries(headers as object)) {
-    if (typeof value !== 'string' || isPoisonedKey(name))
-      throw invalid(`headers must be a plain object of strings; look at "${name}"`, value, subject);
-    length += name.length + value.length;
-  }
-  if (length > HEADERS_LENGTH_MAX)
-    throw invalid(`headers may have ${HEADERS_LENGTH_MAX} characters in all`, length, subject);
-}
-
-function invalid(what: string, value: unknown, subject: Subject): AtomicQueuesError {
-  return new AtomicQueuesError('INVALID_PAYLOAD', `${what}; got ${describe(value)}.`, { subject });
-}
-
-/** The store counts in whole milliseconds; nothing may happen earlier than asked for. */
-function wholeMs(value: number | Date | undefined): number | undefined {
-  return value === undefined ? undefined : Math.ceil(Number(value));
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'string') return `a string of ${value.length} characters`;
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+function timesOf({
+  delayMs,
+  runAt,
+  expiresInMs,
+}: EnqueueOptions): Pick<Extract<Transition, { type: 'append' }>, 'delayMs' | 'runAt' | 'expiresInMs'> {
+  return { delayMs: wholeMs(delayMs), runAt: wholeMs(runAt), expiresInMs: wholeMs(expiresInMs) };
 }

@@ -82,6 +82,8 @@ export interface AtomicQueuesConfig {
   readonly payloadDepthMax?: number | undefined;
   /** Payload bytes of waiting messages kept in memory; the rest waits in the store. Default 67108864. */
   readonly residentBytesMax?: number | undefined;
+  /** Places in line kept in memory when a backlog is taken over, about 16 bytes each; the rest is read later. Default 4000000. */
+  readonly residentPlacesMax?: number | undefined;
   /** Milliseconds that a shutdown waits for running handlers. Default 10000. */
   readonly shutdownTimeout?: number | undefined;
   /** More words in the log. Default false. */
@@ -128,6 +130,7 @@ export interface ResolvedConfig {
   readonly payloadBytesMax: number;
   readonly payloadDepthMax: number;
   readonly residentBytesMax: number;
+  readonly residentPlacesMax: number;
   readonly shutdownTimeout: number;
   readonly verbose: boolean;
   /** The options of an entity type; a type that is not listed has the defaults. */

@@ -92,6 +92,7 @@ export const configSchema = section({
   payloadBytesMax: whole('bytes', 1, 536_870_912).default(1_048_576),
   payloadDepthMax: whole('levels', 1, 1_000).default(100),
   residentBytesMax: whole('bytes', 0, Number.MAX_SAFE_INTEGER).default(67_108_864),
+  residentPlacesMax: whole('places', 1, COUNT_MAX).default(4_000_000),
   shutdownTimeout: durationMs(0).default(10_000),
   verbose: flag.default(false),
 });

@@ -34,6 +34,7 @@ describe('resolveConfig', () => {
       payloadBytesMax: 1_048_576,
       payloadDepthMax: 100,
       residentBytesMax: 67_108_864,
+      residentPlacesMax: 4_000_000,
       shutdownTimeout: 10_000,
       verbose: false,
     });
