@@ -26,7 +26,7 @@ const made = { scratch: undefined, tarball: undefined };
 
 const steps = [
   { name: 'install', title: 'Installed packages', needs: [], run: () => ensureInstalled() },
-  { name: 'format', title: 'Format', needs: ['install'], run: () => tool('@biomejs/biome', 'biome', ['ci', '.']) },
+  { name: 'format', title: 'Format', needs: ['install'], run: () => checkFormat() },
   { name: 'lint', title: 'Lint', needs: ['install'], run: () => tool('oxlint', 'oxlint', []) },
   { name: 'types', title: 'Types', needs: ['install'], run: () => tool('typescript', 'tsc', ['-p', 'tsconfig.json']) },
   {
@@ -146,6 +146,12 @@ function chosen(args) {
 
 function tool(packageName, command, args) {
   return must(process.execPath, [commandOf(packageName, command), ...args], { stdout: 'inherit' });
+}
+
+/** What is not for a terminal is read as a file: without colours, and not longer than anyone reads. */
+function checkFormat() {
+  const plain = process.stdout.isTTY ? [] : ['--colors=off', '--max-diagnostics=20'];
+  return tool('@biomejs/biome', 'biome', ['ci', ...plain, '.']);
 }
 
 function vitest(folders, { node = process.execPath, env = {} } = {}) {

@@ -61,7 +61,7 @@ function verdict(side: SideReport): string {
   return `${wrong.join('; ')}.`;
 }
 
-export function thingsToTry(url: string): string {
+export function thingsToTry(url: string, storePath: string): string {
   const post = (path: string, body: object): string =>
     `curl -sw "\\n" -X POST ${url}/queued/accounts${path} -H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
   return [
@@ -74,6 +74,7 @@ export function thingsToTry(url: string): string {
     `  ${post('/queued-1/deposits', { cents: 1_000 })}`,
     `  curl -sw "\\n" ${url}/queued/accounts/queued-1`,
     `  curl -sw "\\n" ${url}/queued/accounts`,
+    `  node dist/cli/main.js counts --path ${storePath}`,
     '',
   ].join('\n');
 }

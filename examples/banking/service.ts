@@ -11,7 +11,16 @@ export interface Service {
   readonly url: string;
 }
 
-/** `port` 0: a free one. */
+export class PortInUseError extends Error {
+  constructor(port: number) {
+    super(`Port ${port} is in use: choose another with --port, or leave it out.`);
+  }
+}
+
+/**
+ * `port` 0: a free one.
+ * @throws PortInUseError
+ */
 export async function startService(options: AppOptions, port: number): Promise<Service> {
   const app = await NestFactory.create(AppModule.forRoot(options), {
     logger: ['warn', 'error'],
@@ -20,6 +29,16 @@ export async function startService(options: AppOptions, port: number): Promise<S
   app.useGlobalPipes(new StandardSchemaValidationPipe());
   app.useGlobalFilters(new ErrorsFilter());
   app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
-  await app.listen(port, '127.0.0.1');
+  try {
+    await app.listen(port, '127.0.0.1');
+  } catch (error) {
+    // The store is open already, and an open store keeps the process alive.
+    await app.close();
+    throw isPortInUse(error) ? new PortInUseError(port) : error;
+  }
   return { app, url: await app.getUrl() };
+}
+
+function isPortInUse(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { measure } from './measure.js';
 import { type Options, parseOptions } from './options.js';
 import { makeReport, meaning, table, thingsToTry } from './report.js';
-import { startService } from './service.js';
+import { PortInUseError, startService } from './service.js';
 
 const EXIT_INTEGRITY_NOT_PROVEN = 1;
 
@@ -19,8 +19,9 @@ async function main(options: Options): Promise<void> {
   // Until the service listens for signals, nothing has been begun that would have to be ended.
   const exitAtOnce = (): never => process.exit();
   stopping.signal.addEventListener('abort', exitAtOnce);
+  const storePath = join(folder, 'queues.db');
   const service = await startService(
-    { storePath: join(folder, 'queues.db'), databaseFolder: options.keep ? join(folder, 'accounts') : undefined },
+    { storePath, databaseFolder: options.keep ? join(folder, 'accounts') : undefined },
     options.port,
   );
   stopping.signal.removeEventListener('abort', exitAtOnce);
@@ -37,7 +38,7 @@ async function main(options: Options): Promise<void> {
       await service.app.close();
       if (options.json) console.log(JSON.stringify(report));
     } else {
-      console.log(thingsToTry(service.url));
+      console.log(thingsToTry(service.url, storePath));
     }
   } catch (error) {
     // A measurement that was cut off by a signal has nothing to say; the service is closing already.
@@ -71,6 +72,6 @@ function progress(line: string): void {
 try {
   await main(parseOptions(process.argv));
 } catch (error) {
-  console.error(error);
-  process.exitCode = 1;
+  console.error(error instanceof PortInUseError ? error.message : error);
+  process.exit(1);
 }

@@ -2,6 +2,7 @@
 import type { EnqueueOptions, Receipt, Submission, WaitOptions } from '../entity/submission.js';
 import { AtomicQueuesError } from '../message/errors.js';
 import type { Undeclared, WaitedReply } from '../message/reply.js';
+import { checkedBulk } from './call-arguments.js';
 import type { QueueBus } from './queue-bus.js';
 
 abstract class Scope {
@@ -13,20 +14,27 @@ abstract class Scope {
 
   /** All messages in one commit, or none of them. */
   enqueueBulk(messages: readonly object[], options?: EnqueueOptions): Promise<Receipt[]> {
-    return this.bus.submitBulk(() => messages.map((message) => this.check(this.bus.fromMessage(message, options))));
+    return this.bus.submitBulk(() =>
+      checkedBulk(messages, options).map((message) => this.check(this.bus.fromMessage(message, options))),
+    );
   }
 
   pause(): Promise<void> {
-    return this.bus.pause(this.entityType, this.entityId);
+    return this.bus.pause(...this.scope);
   }
 
   resume(): Promise<void> {
-    return this.bus.resume(this.entityType, this.entityId);
+    return this.bus.resume(...this.scope);
   }
 
   /** Withdraws every message that has not started; returns how many. */
   purge(): Promise<number> {
-    return this.bus.purge(this.entityType, this.entityId);
+    return this.bus.purge(...this.scope);
+  }
+
+  /** Without an id, nothing stands in its place: the bus refuses an id that is undefined. */
+  private get scope(): [entityType: string, entityId?: string] {
+    return this.entityId === undefined ? [this.entityType] : [this.entityType, this.entityId];
   }
 
   /** @throws AtomicQueuesError `INVALID_PAYLOAD` when the message is for something else. */

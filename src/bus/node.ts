@@ -6,7 +6,7 @@
  * does no I/O.
  */
 import { DeadLetters } from '../dead-letter/dead-letters.js';
-import { type HandlerEntry, HandlerTable } from '../entity/handler-table.js';
+import { type HandlerEntry, HandlerTable, WILDCARD } from '../entity/handler-table.js';
 import type { LifecycleEvents } from '../entity/lifecycle-events.js';
 import type { MessageContext } from '../entity/message-context.js';
 import { Operations } from '../entity/operations.js';
@@ -17,9 +17,11 @@ import { Submitter } from '../entity/submitter.js';
 import type { ClassReference } from '../message/class-reference.js';
 import type { MessageKind } from '../message/envelope.js';
 import { AtomicQueuesError } from '../message/errors.js';
+import { checkEntityType, checkWireName } from '../message/message-name.js';
 import { MessageRegistry } from '../message/message-registry.js';
 import { type AtomicQueuesConfig, type ResolvedConfig, resolveConfig } from '../runtime/config.js';
-import { type Logger, silentLogger } from '../runtime/logger.js';
+import { guardedLogger, type Logger, silentLogger } from '../runtime/logger.js';
+import { nearestName } from '../runtime/nearest-name.js';
 import { type Runtime, systemRuntime } from '../runtime/runtime.js';
 import { TypedEvents } from '../runtime/typed-events.js';
 import { StoreUnavailableError, type Wal } from '../wal/wal.js';
@@ -58,17 +60,15 @@ export class AtomicQueuesNode {
   private opening: Promise<void> | undefined;
   private starting: Promise<RecoveryReport> | undefined;
   private stopping: Promise<StopReport> | undefined;
-  private tellClosed: () => void = () => {};
-  private readonly closed = new Promise<void>((resolve) => {
-    this.tellClosed = resolve;
-  });
+  /** Called when the node has stopped. */
+  private readonly whenStopped = new Set<() => void>();
   private letProcessEnd: () => void = () => {};
   private recovered: RecoveryReport = { interrupted: 0, putBack: 0, pending: 0 };
 
   constructor(options: NodeOptions = {}) {
     this.config = resolveConfig(options.config ?? {});
     this.runtime = options.runtime ?? systemRuntime;
-    this.logger = options.logger ?? silentLogger;
+    this.logger = guardedLogger(options.logger ?? silentLogger);
     this.events = new TypedEvents<LifecycleEvents>((error, event) =>
       this.logger.error(`A listener of the event "${event}" threw.`, error),
     );
@@ -119,6 +119,8 @@ export class AtomicQueuesNode {
   handle(first: ClassReference | string, second: unknown, third?: unknown, fourth?: unknown): this {
     if (typeof first === 'string') {
       const handler = third as Handler<unknown>;
+      checkEntityType(first, 'node.handle');
+      if (second !== WILDCARD) checkWireName(second, 'node.handle');
       const kind = (fourth as { kind?: MessageKind } | undefined)?.kind ?? 'command';
       return this.addHandler(first, second as string, entry(handler, kind));
     }
@@ -147,8 +149,16 @@ export class AtomicQueuesNode {
     return this.open();
   }
 
-  /** Opens if need be, and starts messages. */
+  /**
+   * Opens if need be, and starts messages.
+   * @throws AtomicQueuesError (as a rejection) `SHUTTING_DOWN` once `stop` was called: a node lives once.
+   */
   start(): Promise<RecoveryReport> {
+    if (this.stopping !== undefined) {
+      return Promise.reject(
+        new AtomicQueuesError('SHUTTING_DOWN', 'This node has been stopped; make a new one.', { retryable: false }),
+      );
+    }
     this.starting ??= this.startOnce();
     return this.starting;
   }
@@ -165,14 +175,25 @@ export class AtomicQueuesNode {
    */
   async whenIdle(): Promise<void> {
     await this.open();
-    const over = Promise.race([this.events.once('fatal'), this.closed]);
-    while (!this.owner.isIdle && this.owner.phase !== 'lost' && this.owner.phase !== 'closed') {
-      await Promise.race([this.events.once('idle'), over]);
+    let look = (): void => {};
+    const lookAgain = (): void => look();
+    const listening = [this.events.on('idle', lookAgain), this.events.on('fatal', lookAgain)];
+    this.whenStopped.add(lookAgain);
+    try {
+      while (!this.owner.isIdle && this.owner.phase !== 'lost' && this.owner.phase !== 'closed') {
+        await new Promise<void>((resolve) => {
+          look = resolve;
+        });
+      }
+    } finally {
+      for (const stopListening of listening) stopListening();
+      this.whenStopped.delete(lookAgain);
     }
   }
 
   private async openOnce(): Promise<void> {
     await this.beforeOpen();
+    this.warnOfStrayOptions();
     const openingIsOver = this.runtime.timers.keepAlive();
     try {
       await this.startStore();
@@ -185,6 +206,18 @@ export class AtomicQueuesNode {
       throw storeNotUsable(error);
     } finally {
       openingIsOver();
+    }
+  }
+
+  /** Only a warning: a process that just sends may learn of a type with its first message. */
+  private warnOfStrayOptions(): void {
+    const known = [...this.handlers.entityTypes(), ...this.registry.entityTypes];
+    for (const type of Object.keys(this.config.entities)) {
+      if (known.includes(type)) continue;
+      const near = nearestName(type, known);
+      this.logger.warn(
+        `entities.${type} has options, but no handler or message class here is for that entity type.${near === undefined ? '' : ` Did you mean "${near}"?`}`,
+      );
     }
   }
 
@@ -224,7 +257,7 @@ export class AtomicQueuesNode {
     const report = await drain(this.owner, this.config.shutdownTimeout);
     await this.wal.stop();
     this.letProcessEnd();
-    this.tellClosed();
+    for (const tell of this.whenStopped) tell();
     return report;
   }
 }

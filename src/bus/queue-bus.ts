@@ -10,6 +10,15 @@ import { AtomicQueuesError, reviveError } from '../message/errors.js';
 import { type MessageClass, resolveEntityId, validateEntityId } from '../message/message-class.js';
 import type { Undeclared, WaitedReply } from '../message/reply.js';
 import { nearestName } from '../runtime/nearest-name.js';
+import {
+  checkedBulk,
+  checkedId,
+  checkedName,
+  checkedOptions,
+  checkedScope,
+  checkedType,
+  unknownEntityType,
+} from './call-arguments.js';
 import { EntityScope, EntityTypeScope } from './entity-scope.js';
 import type { AtomicQueuesNode } from './node.js';
 
@@ -29,6 +38,9 @@ export interface MessageStatus {
   /** Why it did not complete. */
   readonly error?: Error | undefined;
 }
+
+/** Messages that one look into the store takes in. */
+const STORED_PAGE = 1_000;
 
 export class QueueBus {
   constructor(private readonly node: AtomicQueuesNode) {}
@@ -84,24 +96,26 @@ export class QueueBus {
 
   /** All messages in one commit, or none of them. The receipts stand in the order of the messages. */
   enqueueBulk(messages: readonly object[], options?: EnqueueOptions): Promise<Receipt[]> {
-    return this.submitBulk(() => {
-      if (!Array.isArray(messages))
-        throw new AtomicQueuesError('INVALID_PAYLOAD', 'enqueueBulk takes an array of messages.');
-      return messages.map((message) => this.fromMessage(message as object, options));
-    });
+    return this.submitBulk(() => checkedBulk(messages, options).map((message) => this.fromMessage(message, options)));
   }
 
-  /** The bus for one entity type, or for one entity. */
+  /**
+   * The bus for one entity type, or for one entity.
+   * @throws AtomicQueuesError `INVALID_PAYLOAD` or `ENTITY_ID_MISSING`; an `entityId` that is undefined is refused too.
+   */
   forEntity(entityType: string): EntityTypeScope;
   forEntity(entityType: string, entityId: string): EntityScope;
-  forEntity(entityType: string, entityId?: string): EntityTypeScope | EntityScope {
-    return entityId === undefined
-      ? new EntityTypeScope(this, entityType)
-      : new EntityScope(this, entityType, validateEntityId(entityId, entityType));
+  forEntity(...args: readonly [entityType: string, entityId?: string]): EntityTypeScope | EntityScope {
+    const { entityType, entityId } = checkedScope(args, 'forEntity');
+    return entityId === undefined ? new EntityTypeScope(this, entityType) : new EntityScope(this, entityType, entityId);
   }
 
-  /** How a message stands, by the id that `enqueue` gave. */
+  /**
+   * How a message stands, by the id that `enqueue` gave.
+   * @throws AtomicQueuesError (as a rejection), as the calls below: `INVALID_PAYLOAD` for an id that cannot be one.
+   */
   async status(id: string): Promise<MessageStatus> {
+    checkedId(id, 'status');
     await this.node.open();
     if (this.node.owner.phase === 'closed')
       throw new AtomicQueuesError('SHUTTING_DOWN', 'This node has stopped; its store is closed.', {
@@ -115,24 +129,36 @@ export class QueueBus {
 
   /** Withdraws a message that has not started; its waiter gets `CANCELLED`. False when it has started, ended, or is unknown. */
   async cancel(id: string): Promise<boolean> {
+    checkedId(id, 'cancel');
     await this.node.whenOpen();
     return this.node.operations.cancel(id);
   }
 
-  /** Starts no more messages of an entity, or of a whole type, until `resume`. New ones are accepted and wait. Durable. */
-  async pause(entityType: string, entityId?: string): Promise<void> {
+  /**
+   * Starts no more messages of an entity, or of a whole type, until `resume`. New ones are accepted and wait. Durable.
+   * @throws AtomicQueuesError (as a rejection), as `resume` and `purge`: `UNKNOWN_ENTITY_TYPE` for a type that nothing here
+   *   knows, `INVALID_PAYLOAD` or `ENTITY_ID_MISSING` for what cannot be a type or an id. An `entityId` that is given but
+   *   undefined is refused, because without one the call is for the whole type.
+   */
+  async pause(...args: [entityType: string, entityId?: string]): Promise<void> {
+    const { entityType, entityId } = checkedScope(args, 'pause');
     await this.node.whenOpen();
+    if (!this.knowsType(entityType)) await this.checkStored(entityType);
     await this.node.operations.setPaused(true, entityType, entityId);
   }
 
-  async resume(entityType: string, entityId?: string): Promise<void> {
+  async resume(...args: [entityType: string, entityId?: string]): Promise<void> {
+    const { entityType, entityId } = checkedScope(args, 'resume');
     await this.node.whenOpen();
+    if (!this.knowsType(entityType)) await this.checkStored(entityType);
     await this.node.operations.setPaused(false, entityType, entityId);
   }
 
   /** Withdraws every message of an entity, or of a type, that has not started; returns how many. */
-  async purge(entityType: string, entityId?: string): Promise<number> {
+  async purge(...args: [entityType: string, entityId?: string]): Promise<number> {
+    const { entityType, entityId } = checkedScope(args, 'purge');
     await this.node.whenOpen();
+    if (!this.knowsType(entityType)) await this.checkStored(entityType);
     return this.node.operations.purge(entityType, entityId);
   }
 
@@ -141,25 +167,22 @@ export class QueueBus {
    * still does is guarded by its fencing token only. False when this node runs no handler for the message.
    */
   async release(id: string): Promise<boolean> {
+    checkedId(id, 'release');
     await this.node.whenOpen();
     return this.node.operations.release(id);
   }
 
   /** For scopes: what a message or a raw call becomes. Throws synchronously. */
-  fromMessage(message: object, options: EnqueueOptions = {}): Submission {
+  fromMessage(message: object, options?: EnqueueOptions): Submission {
     const messageClass = this.node.registry.ofInstance(message);
     const { defaultEntityId } = this.node.owner.typeOf(messageClass.entityType);
     const entityId = resolveEntityId(message, messageClass, defaultEntityId);
     return this.submission(messageClass.entityType, messageClass.name, entityId, message, options, messageClass);
   }
 
-  raw(entityType: unknown, name: unknown, id: unknown, payload: unknown, options: EnqueueOptions = {}): Submission {
-    if (typeof entityType !== 'string' || typeof name !== 'string') {
-      throw new AtomicQueuesError(
-        'INVALID_PAYLOAD',
-        'A raw call takes (entityType, name, entityId, payload), the first three as strings.',
-      );
-    }
+  raw(type: unknown, wireName: unknown, id: unknown, payload: unknown, options?: EnqueueOptions): Submission {
+    const entityType = checkedType(type, 'a call by name');
+    const name = checkedName(wireName, 'a call by name');
     const entityId = validateEntityId(id, entityType);
     const messageClass = this.node.registry.find(entityType, name);
     if (messageClass !== undefined && (typeof payload !== 'object' || payload === null || Array.isArray(payload))) {
@@ -200,6 +223,36 @@ export class QueueBus {
     return this.refusing(() => this.node.submitter.enqueueBulk(make()));
   }
 
+  private knowsType(entityType: string): boolean {
+    const { handlers, registry, config } = this.node;
+    return (
+      handlers.knowsType(entityType) ||
+      Object.hasOwn(config.entities, entityType) ||
+      registry.entityTypes.includes(entityType)
+    );
+  }
+
+  /**
+   * An operator's call for a type that nothing here knows is a slip, which done in silence would seem to have worked;
+   * unless the store holds messages of that type, left by an earlier version of the application.
+   */
+  private async checkStored(entityType: string): Promise<void> {
+    const { handlers, registry, config, wal, owner } = this.node;
+    let after = 0;
+    for (;;) {
+      const page = await wal.scan(owner.options.shard, after, STORED_PAGE);
+      if (page.some((head) => head.entityType === entityType)) return;
+      const last = page.at(-1);
+      if (last === undefined || page.length < STORED_PAGE) break;
+      after = last.seq;
+    }
+    throw unknownEntityType(entityType, [
+      ...handlers.entityTypes(),
+      ...registry.entityTypes,
+      ...Object.keys(config.entities),
+    ]);
+  }
+
   /** Announces what the door refuses. */
   private refusing<T>(action: () => T): T {
     try {
@@ -218,10 +271,11 @@ export class QueueBus {
     name: string,
     entityId: string,
     payload: unknown,
-    options: EnqueueOptions,
+    given: EnqueueOptions | undefined,
     messageClass: MessageClass | undefined,
   ): Submission {
     const { node } = this;
+    const options = checkedOptions(given);
     const handler = node.handlers.find(entityType, name);
     if (handler === undefined) throw this.noHandler(entityType, name, messageClass);
     // A wildcard handler does not know what it gets; the message's own mark does.
@@ -240,15 +294,8 @@ export class QueueBus {
   private noHandler(entityType: string, name: string, messageClass: MessageClass | undefined): AtomicQueuesError {
     const { handlers, registry } = this.node;
     const subject = { entityType, name };
-    const types = new Set([...handlers.entityTypes(), ...registry.entityTypes]);
-    if (!types.has(entityType)) {
-      const near = nearestName(entityType, [...types]);
-      return new AtomicQueuesError(
-        'UNKNOWN_ENTITY_TYPE',
-        `Entity type "${entityType}" is not known here.${near === undefined ? '' : ` Did you mean "${near}"?`} Known: ${[...types].join(', ') || 'none'}.`,
-        { subject },
-      );
-    }
+    const types = [...handlers.entityTypes(), ...registry.entityTypes];
+    if (!types.includes(entityType)) return unknownEntityType(entityType, types);
     if (messageClass === undefined) {
       const names = [...new Set([...handlers.names(entityType), ...registry.namesOf(entityType)])];
       const near = nearestName(name, names);

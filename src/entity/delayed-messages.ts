@@ -33,6 +33,8 @@ export class DelayedMessages implements Participant {
   private nextDueAt = Number.POSITIVE_INFINITY;
   private promoting = 0;
   private stopped = true;
+  private isReading = false;
+  private readAgain = false;
 
   constructor(private readonly options: DelayedMessagesOptions) {}
 
@@ -95,6 +97,11 @@ export class DelayedMessages implements Participant {
     this.promoting -= 1;
   }
 
+  /** The wall clock may have jumped past the time that the timer waits for. */
+  check(): void {
+    if (!this.stopped && this.options.clock.now() >= this.nextDueAt) this.wake();
+  }
+
   private readonly wake = (): void => {
     if (this.timer !== undefined) this.options.timers.clear(this.timer);
     this.timer = undefined;
@@ -103,6 +110,13 @@ export class DelayedMessages implements Participant {
   };
 
   private async promoteDue(): Promise<void> {
+    // What is being promoted would be found due once more; the last of it wakes this up again.
+    if (this.promoting > 0) return;
+    if (this.isReading) {
+      this.readAgain = true;
+      return;
+    }
+    this.isReading = true;
     try {
       const { ids, nextDueAt } = await this.options.due(this.options.clock.now(), PROMOTE_MAX);
       if (this.stopped) return;
@@ -113,6 +127,10 @@ export class DelayedMessages implements Participant {
       if (this.stopped) return;
       this.options.failed(error);
       this.dueAt(this.options.clock.now() + LOOK_AGAIN_MS);
+    } finally {
+      this.isReading = false;
+      if (this.readAgain && this.promoting === 0) this.wake();
+      this.readAgain = false;
     }
   }
 }

@@ -28,9 +28,10 @@ export class Endings {
   /** An item of a line here has ended. */
   ofItem(item: Item, state: FinalState): void {
     const { verdicts, announce } = this.options;
-    if (item.waiter !== undefined && item.replyError !== undefined && state === 'completed') {
-      item.waiter.fail(item.replyError);
+    if (item.replyError !== undefined && state === 'completed') {
+      item.waiter?.fail(item.replyError);
       item.waiter = undefined;
+      verdicts.failLater(item.id, item.replyError);
     }
     // The usual message has no one who waits: no object is made for it.
     if (item.waiter !== undefined || verdicts.isAwaited(item.id)) {

@@ -59,7 +59,7 @@ export function checkOptions(options: WaitOptions, subject: Subject, isVolatile:
   checkDuration('delayMs', delayMs, subject);
   checkDuration('expiresInMs', expiresInMs, subject);
   checkDuration('timeoutMs', timeoutMs, subject);
-  if (runAt !== undefined && !(Math.abs(Number(runAt)) <= WALL_TIME_MAX))
+  if (runAt !== undefined && !(isTime(runAt) && Math.abs(Number(runAt)) <= WALL_TIME_MAX))
     throw invalid('runAt must be a Date or milliseconds since the epoch', runAt, subject);
   if (delayMs !== undefined && runAt !== undefined)
     throw invalid('delayMs and runAt contradict each other: give one of them', { delayMs, runAt }, subject);
@@ -94,7 +94,13 @@ export function wholeMs(value: number | Date | undefined): number | undefined {
   return value === undefined ? undefined : Math.ceil(Number(value));
 }
 
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' || value instanceof Date;
+}
+
 function describe(value: unknown): string {
   if (typeof value === 'string') return `a string of ${value.length} characters`;
+  if (value instanceof Date)
+    return Number.isNaN(value.getTime()) ? 'an invalid Date' : `the Date ${value.toISOString()}`;
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

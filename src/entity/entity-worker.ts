@@ -126,13 +126,17 @@ export class EntityWorker {
     this.letSlotGo();
   }
 
-  /** Ends the wait for a handler that does not settle: the message becomes `interrupted`, the line goes on (M18). */
-  release(item: Item, error: ErrorDescription): boolean {
+  /**
+   * Ends the wait for a handler that does not settle: the message becomes `interrupted` (with `retry` it goes back to its
+   * place), the line goes on (M18).
+   */
+  release(item: Item, error: ErrorDescription, retry = false): boolean {
     if (this.running !== item || item.isVolatile) return false;
     item.released = true;
     this.leaveRunning(item);
     item.error = error;
-    this.finish(item, { type: 'interrupt', seq: item.seq, error, keepVerdict: true });
+    if (retry) this.mailbox.unshift(item);
+    this.finish(item, { type: 'interrupt', seq: item.seq, error, retry, keepVerdict: true });
     this.advance();
     this.letSlotGo();
     return true;

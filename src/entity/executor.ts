@@ -7,6 +7,7 @@ import type { ErrorDescription } from '../message/envelope.js';
 import { AtomicQueuesError, describeError, isRetryable } from '../message/errors.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Deadline, Deadlines } from '../runtime/deadlines.js';
+import type { Timers } from '../runtime/timers.js';
 import type { StoredMessage } from '../wal/transition.js';
 import { StoreUnavailableError } from '../wal/wal.js';
 import type { HandlerEntry } from './handler-table.js';
@@ -15,6 +16,7 @@ import { ActiveMessage, runWithMessage } from './message-context.js';
 
 export interface ExecutorOptions {
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly deadlines: Deadlines;
   readonly epoch: number;
   readonly findHandler: (item: Item) => HandlerEntry | undefined;
@@ -29,6 +31,8 @@ export interface ExecutorOptions {
   readonly detached: (callback: () => void) => void;
   readonly starting: (item: Item) => void;
   readonly settled: (item: Item, ok: boolean, durationMs: number) => void;
+  /** The handler is past its time limit: whoever else waits for the message is told. */
+  readonly overdue: (item: Item, error: Error) => void;
   readonly stuck: (item: Item, runningMs: number) => void;
   /** The handler has settled, or is not waited for any more. */
   readonly left: (item: Item) => void;
@@ -40,6 +44,10 @@ export interface ExecutorOptions {
 
 /** While payloads cannot be read, it is tried again this often, milliseconds. */
 const LOAD_RETRY_MS = 100;
+
+/** Handlers started in one turn of the event loop at most, and for how long (milliseconds), before I/O has its turn. */
+const TURN_STARTS_MAX = 512;
+const TURN_MS_MAX = 4;
 
 class HandlerDeadline implements Deadline {
   constructor(
@@ -59,6 +67,8 @@ export class Executor {
   /** Items whose payloads are on their way from the store. */
   private readonly loading = new Set<Item>();
   private dispatchNumber = 0;
+  private startsInTurn = 0;
+  private turnBeganAt = 0;
   private readonly handlerDeadlines = new WeakMap<Item, HandlerDeadline>();
 
   constructor(private readonly options: ExecutorOptions) {}
@@ -75,10 +85,32 @@ export class Executor {
   /** Starts the item's handler in a turn of its own, never inside the caller's stack or async context. */
   run(item: Item): void {
     this.startQueue.push(item);
+    this.schedule();
+  }
+
+  /**
+   * At the end of the current task while this turn of the event loop has started few handlers; else in the next turn.
+   * Handlers that cause each other would otherwise never let the event loop go.
+   */
+  private schedule(): void {
     if (this.startScheduled) return;
     this.startScheduled = true;
-    this.options.detached(() => queueMicrotask(this.startQueued));
+    const { detached, timers, clock } = this.options;
+    if (this.startsInTurn === 0) {
+      this.turnBeganAt = clock.monotonic();
+      detached(() => timers.defer(this.newTurn));
+    }
+    if (this.turnIsFull()) detached(() => timers.defer(this.startQueued));
+    else detached(() => queueMicrotask(this.startQueued));
   }
+
+  private turnIsFull(): boolean {
+    return this.startsInTurn >= TURN_STARTS_MAX || this.options.clock.monotonic() - this.turnBeganAt >= TURN_MS_MAX;
+  }
+
+  private readonly newTurn = (): void => {
+    this.startsInTurn = 0;
+  };
 
   /** Gives back the items whose payloads are still on their way: their handlers will not begin. */
   giveBackLoading(): Item[] {
@@ -97,7 +129,13 @@ export class Executor {
     const queue = this.startQueue;
     this.startQueue = [];
     let missing: Item[] | undefined;
-    for (const item of queue) {
+    for (const [index, item] of queue.entries()) {
+      if (index > 0 && this.startsInTurn > 0 && this.turnIsFull()) {
+        this.startQueue = [...queue.slice(index), ...this.startQueue];
+        this.schedule();
+        break;
+      }
+      this.startsInTurn += 1;
       if (item.payload === undefined) {
         missing ??= [];
         missing.push(item);
@@ -174,8 +212,10 @@ export class Executor {
       this.failed(item, error);
       return;
     }
-    if (isThenable(result)) {
-      result.then(
+    if (typeof result === 'object' && result !== null) {
+      // Whatever a handler returns that looks like a promise settles once, with a value, and never throws into the caller.
+      void Promise.prototype.then.call(
+        Promise.resolve(result),
         (value) => this.succeeded(item, value),
         (error: unknown) => this.failed(item, error),
       );
@@ -243,6 +283,7 @@ export class Executor {
     this.abort(item, error);
     item.waiter?.fail(error);
     item.waiter = undefined;
+    this.options.overdue(item, error);
     this.reportStuck(item);
   };
 
@@ -251,8 +292,4 @@ export class Executor {
     item.reportedStuck = true;
     this.options.stuck(item, this.options.clock.monotonic() - item.startedAt);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

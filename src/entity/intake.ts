@@ -34,8 +34,10 @@ export class Intake {
     item.attempt = message.attempt;
     item.waiter = known?.waiter;
     item.link = known?.link;
+    item.keepVerdict = known?.keepVerdict ?? false;
     if (known !== undefined) known.waiter = undefined;
     this.owner.accounts.add(item);
+    this.owner.accounts.spare(item);
     if (item.expiresAt > 0) this.owner.accounts.watchExpiry(item);
     worker.line(item);
   }
@@ -71,6 +73,7 @@ export class Intake {
       this.owner.unusual.delete(message.seq);
       if (worker === undefined && this.owner.directory.removeFromBacklog(key, message.seq)) this.owner.door.depth -= 1;
       this.owner.endings.ofStored(message, 'cancelled');
+      this.owner.feedBacklog();
     }
   }
 

@@ -55,39 +55,46 @@ export class Mailbox {
     if (this.ring !== undefined && this.count > 0) this.ring[this.head] = entry;
   }
 
-  /** Takes out the first entry that `matches`; O(n), for rare operations. */
+  /** Takes out the first entry that `matches`. Looks from the front; costs as many steps as the entry is away from an end. */
   remove(matches: (entry: MailboxEntry) => boolean): MailboxEntry | undefined {
-    const entries = this.entries();
-    const index = entries.findIndex(matches);
-    if (index < 0) return undefined;
-    const [removed] = entries.splice(index, 1);
-    this.replaceAll(entries);
-    return removed;
-  }
-
-  /** Inserts an entry before the first one that `comesAfter` it; O(n), for rare operations. */
-  insertBefore(entry: MailboxEntry, comesAfter: (other: MailboxEntry) => boolean): void {
-    const entries = this.entries();
-    const index = entries.findIndex(comesAfter);
-    entries.splice(index < 0 ? entries.length : index, 0, entry);
-    this.replaceAll(entries);
-  }
-
-  /** A message that took its place from outside: behind smaller places, before the appends that are on their way. */
-  insertByPlace(item: Item): void {
-    this.insertBefore(
-      item,
-      (other) => placeOf(other) > item.seq || (typeof other !== 'number' && other.stage === 'appending'),
-    );
-  }
-
-  /** Puts an item back to where it was: before everything but what has a smaller place. */
-  putBack(item: Item): void {
-    this.insertBefore(item, (other) => placeOf(other) === 0 || placeOf(other) > item.seq);
+    for (let index = 0; index < this.count; index += 1) {
+      const entry = this.at(index);
+      if (matches(entry)) {
+        this.removeAt(index);
+        return entry;
+      }
+    }
+    return undefined;
   }
 
   removePlace(seq: number): MailboxEntry | undefined {
     return this.remove((each) => placeOf(each) === seq);
+  }
+
+  /**
+   * A message that took its place from outside: behind smaller places, before the appends that are on their way (and what
+   * was called after those). Looks from the back, where such a message usually belongs.
+   */
+  insertByPlace(item: Item): void {
+    let index = this.count;
+    for (let before = this.count - 1; before >= 0; before -= 1) {
+      const other = this.at(before);
+      const place = placeOf(other);
+      if (place > item.seq || (typeof other !== 'number' && other.stage === 'appending')) index = before;
+      else if (place !== 0) break;
+    }
+    this.insertAt(index, item);
+  }
+
+  /** Puts an item back to where it was: before everything but what has a smaller place. */
+  putBack(item: Item): void {
+    let index = 0;
+    while (index < this.count) {
+      const place = placeOf(this.at(index));
+      if (place === 0 || place > item.seq) break;
+      index += 1;
+    }
+    this.insertAt(index, item);
   }
 
   /** A copy of the entries in order. */
@@ -100,17 +107,32 @@ export class Mailbox {
     return all;
   }
 
-  clear(): MailboxEntry[] {
-    const all = this.entries();
-    this.replaceAll([]);
-    return all;
+  private at(index: number): MailboxEntry {
+    const ring = this.ring as (MailboxEntry | undefined)[];
+    return ring[(this.head + index) & (ring.length - 1)] as MailboxEntry;
   }
 
-  private replaceAll(entries: readonly MailboxEntry[]): void {
-    this.ring = undefined;
-    this.head = 0;
-    this.count = 0;
-    for (const entry of entries) this.push(entry);
+  private setAt(index: number, entry: MailboxEntry): void {
+    const ring = this.ring as (MailboxEntry | undefined)[];
+    ring[(this.head + index) & (ring.length - 1)] = entry;
+  }
+
+  /** Opens a gap by moving the shorter side. */
+  private insertAt(index: number, entry: MailboxEntry): void {
+    if (index <= this.count >> 1) {
+      this.unshift(entry);
+      for (let to = 0; to < index; to += 1) this.setAt(to, this.at(to + 1));
+    } else {
+      this.push(entry);
+      for (let to = this.count - 1; to > index; to -= 1) this.setAt(to, this.at(to - 1));
+    }
+    this.setAt(index, entry);
+  }
+
+  /** Closes the gap by moving the front. */
+  private removeAt(index: number): void {
+    for (let to = index; to > 0; to -= 1) this.setAt(to, this.at(to - 1));
+    this.shift();
   }
 
   private roomFor(): (MailboxEntry | undefined)[] {

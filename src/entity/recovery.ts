@@ -35,8 +35,7 @@ export async function settleInFlight(
     );
     await Promise.all(
       heads.map((head) => {
-        const { onInterrupt, maxInterruptions } = owner.typeOf(head.entityType);
-        const retry = onInterrupt === 'retry' && head.interruptions + 1 <= maxInterruptions;
+        const retry = owner.mayRetryInterrupted(head.entityType, head.interruptions);
         if (retry) putBack += 1;
         else interrupted += 1;
         return new Promise<void>((resolve, reject) => {

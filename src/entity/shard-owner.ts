@@ -99,7 +99,9 @@ export class ShardOwner implements GroupCommitEvents {
       make: (key) => this.makeWorker(key),
       isStartable: (key, place) => {
         const head = this.unusual.get(place);
-        if (head !== undefined && options.handlers.find(head.entityType, head.name) === undefined) return false;
+        // A head that expires needs a worker, also when no handler here takes it.
+        if (head !== undefined && options.handlers.find(head.entityType, head.name) === undefined)
+          return head.expiresAt > 0;
         return !this.pauses.has(key, splitEntityKey(key).entityType);
       },
       idleTimeoutMs: (worker) => this.typeOf(worker.entityType).workerIdleTimeout,
@@ -195,7 +197,10 @@ export class ShardOwner implements GroupCommitEvents {
       logger,
       executor,
       cleanupIntervalMs: config.wal.cleanupInterval,
-      poll: () => commits.poll(),
+      poll: () => {
+        commits.poll();
+        this.delayedMessages.check();
+      },
       lost: (error) => commits.lose(error),
       cleanUp: (limit) => wal.cleanup(shard, epoch, incarnation, limit),
     });
@@ -244,6 +249,12 @@ export class ShardOwner implements GroupCommitEvents {
       this.typeOptions.set(entityType, options);
     }
     return options;
+  }
+
+  /** Whether an interrupted message of this type goes back to its place, given how often it was interrupted before (M13). */
+  mayRetryInterrupted(entityType: string, interruptions: number): boolean {
+    const { onInterrupt, maxInterruptions } = this.typeOf(entityType);
+    return onInterrupt === 'retry' && interruptions + 1 <= maxInterruptions;
   }
 
   add(transition: Transition, participant: Participant): void {
@@ -352,6 +363,7 @@ export class ShardOwner implements GroupCommitEvents {
     const { runtime, wal, shard, config, handlers, registry } = this.options;
     return new Executor({
       clock: runtime.clock,
+      timers: runtime.timers,
       deadlines: this.deadlines,
       epoch,
       findHandler: (item) => handlers.find(item.worker.entityType, item.name),
@@ -367,6 +379,7 @@ export class ShardOwner implements GroupCommitEvents {
       detached: this.detached,
       starting: (item) => this.announce.started(item),
       settled: (item, ok, durationMs) => this.announce.settled(item, ok, durationMs),
+      overdue: (item, error) => this.verdicts.failLater(item.id, error),
       stuck: (item, runningMs) => {
         this.options.logger.warn(
           `The handler of "${item.name}" for ${item.worker.entityType} "${item.worker.entityId}" has been running for ${Math.round(runningMs)} ms; its entity waits.`,

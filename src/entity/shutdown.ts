@@ -48,7 +48,8 @@ export async function drain(owner: ShardOwner, deadlineMs: number): Promise<Stop
     };
     item.active?.abort(new AtomicQueuesError('SHUTTING_DOWN', error.message, { subject: item.errorSubject() }));
     if (item.isVolatile) item.waiter?.fail(stopped(item));
-    else if (item.worker.release(item, error)) owner.executor.forget(item);
+    else if (item.worker.release(item, error, owner.mayRetryInterrupted(item.worker.entityType, item.interruptions)))
+      owner.executor.forget(item);
   }
   // What settled in the last moment, and what was put back, becomes durable before the shard is given up.
   const endsAt = runtime.clock.monotonic() + LAST_COMMIT_MS;

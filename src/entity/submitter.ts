@@ -27,9 +27,10 @@ export class Submitter {
   constructor(private readonly owner: ShardOwner) {}
 
   /** Resolves when the message is durable (a query: when it is in line). */
-  enqueue(submission: Submission): Promise<Receipt> {
-    const key = entityKey(submission.entityType, submission.entityId);
-    this.admit(key, submission, SINGLE, false);
+  enqueue(given: Submission): Promise<Receipt> {
+    const key = entityKey(given.entityType, given.entityId);
+    this.admit(key, given, SINGLE, false);
+    const submission = withOwnHeaders(given);
     if (this.owner.catchUp.isActive) return this.appendOnly(submission);
     return new Promise<Receipt>((resolve, reject) => {
       const item = this.makeItem(key, submission);
@@ -64,9 +65,10 @@ export class Submitter {
   }
 
   /** Resolves with the reply when the verdict is durable. */
-  enqueueAndWait(submission: Submission, options: WaitOptions): Promise<unknown> {
-    const key = entityKey(submission.entityType, submission.entityId);
-    this.admit(key, submission, SINGLE, true);
+  enqueueAndWait(given: Submission, options: WaitOptions): Promise<unknown> {
+    const key = entityKey(given.entityType, given.entityId);
+    this.admit(key, given, SINGLE, true);
+    const submission = withOwnHeaders(given);
     const waiting = currentStart();
     if (waiting !== undefined) refuseDeadlock(waiting, key);
     return new Promise<unknown>((resolve, reject) => {
@@ -95,17 +97,17 @@ export class Submitter {
   }
 
   /** All messages in one commit, or none; receipts in the order of the submissions. */
-  enqueueBulk(submissions: readonly Submission[]): Promise<Receipt[]> {
+  enqueueBulk(given: readonly Submission[]): Promise<Receipt[]> {
     const perEntity = new Map<EntityKey, number>();
-    const keys = submissions.map(({ entityType, entityId }) => entityKey(entityType, entityId));
+    const keys = given.map(({ entityType, entityId }) => entityKey(entityType, entityId));
     for (const key of keys) perEntity.set(key, (perEntity.get(key) ?? 0) + 1);
-    const total = submissions.length;
+    const total = given.length;
     const entities = [...perEntity.keys()].filter((key) => !this.owner.directory.hasWork(key)).length;
-    submissions.forEach((submission, index) => {
+    given.forEach((submission, index) => {
       const key = keys[index] as EntityKey;
       this.admit(key, submission, { count: perEntity.get(key) as number, total, entities }, false);
     });
-    const volatile = submissions.find((submission) => submission.isVolatile);
+    const volatile = given.find((submission) => submission.isVolatile);
     if (volatile !== undefined) {
       const { entityType, entityId, name } = volatile;
       throw new AtomicQueuesError(
@@ -116,7 +118,7 @@ export class Submitter {
     }
     const transitions: Transition[] = [];
     const participants: Item[] = [];
-    const receipts = submissions.map(
+    const receipts = given.map(withOwnHeaders).map(
       (submission, index) =>
         new Promise<Receipt>((resolve, reject) => {
           const item = this.makeItem(keys[index] as EntityKey, submission);
@@ -236,6 +238,13 @@ export class Submitter {
     if (cancelling) owner.intake.cancelQuietly(item.id);
     else if (cancel && item.isVolatile) item.worker.dropVolatile(item);
   }
+}
+
+/** Headers as they are now: what the caller or a handler does to their object later changes nothing. */
+function withOwnHeaders(submission: Submission): Submission {
+  const { options } = submission;
+  if (typeof options.headers !== 'object' || options.headers === null) return submission;
+  return { ...submission, options: { ...options, headers: Object.freeze({ ...options.headers }) } };
 }
 
 function envelopeOf(id: string, { kind, entityType, entityId, name, payload, options }: Submission): Envelope {

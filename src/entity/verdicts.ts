@@ -50,6 +50,13 @@ export class Verdicts {
     waiter.answer(reply);
   }
 
+  /** Ends the waits of later calls for a message with an error; its verdict may come all the same. */
+  failLater(id: string, error: Error): void {
+    const later = this.laterWaiters.get(id);
+    this.laterWaiters.delete(id);
+    for (const waiter of later ?? []) waiter.fail(error);
+  }
+
   /** Ends every wait with an error, because the node stops. */
   failAll(error: (id: string) => Error): void {
     for (const [id, waiters] of this.laterWaiters) for (const waiter of waiters) waiter.fail(error(id));

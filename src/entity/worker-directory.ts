@@ -113,7 +113,10 @@ export class WorkerDirectory {
     const index = places?.indexOf(place) ?? -1;
     if (places === undefined || index < 0) return false;
     places.splice(index, 1);
-    if (places.length === 0) this.backlogOf(key)?.delete(key);
+    const wasHeld = this.held.delete(key);
+    if (places.length === 0) this.backlog.delete(key);
+    // What is behind a head that could not start may be able to.
+    else if (wasHeld) this.backlog.set(key, places);
     return true;
   }
 

@@ -72,7 +72,7 @@ export class MessageRegistry {
     if (typeof message !== 'object' || message === null) {
       throw new AtomicQueuesError(
         'INVALID_PAYLOAD',
-        `Expected an instance of a message class, got ${message === null ? 'null' : `a ${typeof message}`}.`,
+        `Expected an instance of a message class, got ${message === null || message === undefined ? message : `a ${typeof message}`}.`,
       );
     }
     const cls: unknown = (Object.getPrototypeOf(message) as { constructor?: unknown } | null)?.constructor;

@@ -22,7 +22,14 @@ export function registerHandlers(node: AtomicQueuesNode, modules: ModulesContain
   const cqrs = new HandlerTable();
   for (const handler of cqrsHandlers) addCqrsHandler(node, cqrs, handler);
   const jobs = new HandlerTable();
-  for (const processor of processors) addProcessor(node, jobs, cqrs, processor);
+  for (const processor of processors) {
+    addProcessor(node, jobs, cqrs, processor);
+    if (processor.description.methods.length > 0) continue;
+    const { cls, provider } = processor;
+    logger.warn(
+      `${providerLabel(cls, provider)} has @WorkerProcessor but no @JobHandler method, so it takes no message.`,
+    );
+  }
   for (const table of [jobs, cqrs]) {
     for (const type of table.entityTypes()) {
       for (const name of table.names(type)) {

@@ -8,6 +8,7 @@
  * `onModuleDestroy`, which is the first hook of a shutdown. The distance is read once, before the first hook, and has a
  * public setter in Nest 11 and 12.
  */
+import { resolve } from 'node:path';
 import {
   Inject,
   Injectable,
@@ -50,9 +51,17 @@ export class NestLifecycle implements OnModuleInit, OnApplicationBootstrap, OnMo
 
   async onApplicationBootstrap(): Promise<void> {
     const { interrupted, putBack, pending } = await this.orStop(this.node.start());
+    const { wal, store } = this.node.config;
+    if (wal.enabled) this.logger.info(`The store is ${resolve(store.path)}.`);
     if (interrupted + putBack + pending > 0) {
       this.logger.info(
         `Started with ${pending} pending messages from before; ${interrupted} were interrupted, ${putBack} are tried again.`,
+      );
+    }
+    if (interrupted > 0) {
+      this.logger.warn(
+        `${interrupted} messages were running when the process before this one ended. They may or may not have been ` +
+          `carried out: npx atomic-queues dlq list --path ${store.path} --reason interrupted`,
       );
     }
     const { timers } = this.node.runtime;

@@ -60,6 +60,18 @@ function sectionOf(path: Path): ConfigSection {
   return 'root';
 }
 
+/**
+ * Elsewhere an option without a value is as good as left out. A path that is not set would silently put the messages into
+ * another file than the one that was meant.
+ */
+export function valuesMissing(input: unknown): string[] {
+  const store = valueAt(input, ['store']);
+  if (typeof store !== 'object' || store === null || !('path' in store) || store.path !== undefined) return [];
+  return [
+    'store.path is undefined; is an environment variable missing? Leave it out for the default, atomic-queues.db.',
+  ];
+}
+
 /** Options that are legal by themselves but not together. */
 export function contradictions(config: ResolvedConfig, input: AtomicQueuesConfig): string[] {
   const problems: string[] = [];

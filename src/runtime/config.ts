@@ -9,7 +9,7 @@ import type {
   ResolvedEntityOptions,
   ResolvedRetryPolicy,
 } from './config-options.js';
-import { contradictions, schemaProblems } from './config-problems.js';
+import { contradictions, schemaProblems, valuesMissing } from './config-problems.js';
 import { configSchema } from './config-schema.js';
 import { AtomicQueuesError } from './error.js';
 
@@ -21,8 +21,8 @@ export type * from './config-options.js';
  */
 export function resolveConfig(input: AtomicQueuesConfig = {}): ResolvedConfig {
   const parsed = configSchema.safeParse(input);
-  const problems = parsed.success ? [] : schemaProblems(parsed.error.issues, input);
-  if (!parsed.success && problems.length > 0) throw refusal(problems);
+  const problems = [...(parsed.success ? [] : schemaProblems(parsed.error.issues, input)), ...valuesMissing(input)];
+  if (problems.length > 0) throw refusal(problems);
   // Only unknown keys without a value can fail the schema without being a problem; without them it must pass.
   const config = parsed.success ? parsed.data : configSchema.parse(withoutUndefined(input));
 

@@ -12,3 +12,22 @@ export const silentLogger: Logger = {
   warn: () => {},
   error: () => {},
 };
+
+/** The same logger, whose failures harm nobody: a log line that cannot be written must not stop a commit. */
+export function guardedLogger(logger: Logger): Logger {
+  const guarded =
+    <A extends unknown[]>(write: (...line: A) => void) =>
+    (...line: A): void => {
+      try {
+        write(...line);
+      } catch {
+        // There is nowhere left to say it.
+      }
+    };
+  return {
+    debug: guarded((message: string) => logger.debug(message)),
+    info: guarded((message: string) => logger.info(message)),
+    warn: guarded((message: string) => logger.warn(message)),
+    error: guarded((message: string, cause?: unknown) => logger.error(message, cause)),
+  };
+}

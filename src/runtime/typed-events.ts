@@ -43,7 +43,8 @@ export class TypedEvents<Events extends object> {
     if (listeners === undefined) return;
     for (const listener of listeners) {
       try {
-        (listener as Listener<Events[K]>)(event);
+        const result: unknown = (listener as (event: Events[K]) => unknown)(event);
+        if (result instanceof Promise) result.catch((error: unknown) => this.onListenerError(error, String(name)));
       } catch (error) {
         this.onListenerError(error, String(name));
       }

@@ -12,7 +12,7 @@
 import type { Clock } from '../runtime/clock.js';
 import type { Timers } from '../runtime/timers.js';
 import type { Outcome, Transition } from './transition.js';
-import { type CommitAnswer, StoreUnavailableError, type Wal } from './wal.js';
+import { type CommitAnswer, CommitNumberError, StaleEpochError, StoreUnavailableError, type Wal } from './wal.js';
 
 export interface Participant {
   /** The commit with this transition is durable. */
@@ -58,6 +58,13 @@ const STORE_RETRY_MS = 100;
 interface Batch {
   readonly transitions: Transition[];
   readonly participants: Participant[];
+  /** As `groupEnds`, relative to the batch. */
+  readonly groups: readonly Group[];
+}
+
+interface Group {
+  readonly start: number;
+  readonly end: number;
 }
 
 export class GroupCommit {
@@ -66,7 +73,9 @@ export class GroupCommit {
   private taken = 0;
   private participants: Participant[] = [];
   /** Ends (exclusive) of groups that must not be split, ascending positions in `transitions`. */
-  private groupEnds: { start: number; end: number }[] = [];
+  private groupEnds: Group[] = [];
+  /** Transitions at the front of the queue that go one by one, because one of them cannot be applied. */
+  private singles = 0;
   private number = 0;
   private scheduled = false;
   private committing = false;
@@ -116,7 +125,7 @@ export class GroupCommit {
   /** An empty commit, to take in what was offered, unless a commit is on its way anyway. */
   poll(): void {
     if (this.committing || this.gathered > 0 || this.lostWith !== undefined || this.isDegraded) return;
-    this.options.detached(() => void this.flush(true));
+    this.options.detached(() => this.flushSafely(true));
   }
 
   /** Resolves when nothing is gathered or in flight. */
@@ -142,7 +151,7 @@ export class GroupCommit {
 
   private readonly deferred = (): void => {
     this.scheduled = false;
-    if (!this.committing && this.gathered > 0) void this.flush(false);
+    if (!this.committing && this.gathered > 0) this.flushSafely(false);
   };
 
   /** Takes the next batch out of the queue: everything, up to the limit, without splitting a group. */
@@ -150,22 +159,30 @@ export class GroupCommit {
     let batch: Batch;
     const end = this.cutAt();
     if (this.taken === 0 && end === this.transitions.length) {
-      batch = { transitions: this.transitions, participants: this.participants };
+      batch = { transitions: this.transitions, participants: this.participants, groups: this.groupEnds };
       this.transitions = [];
       this.participants = [];
       this.groupEnds = [];
       return batch;
     }
     const start = this.taken;
-    batch = { transitions: this.transitions.slice(start, end), participants: this.participants.slice(start, end) };
+    batch = {
+      transitions: this.transitions.slice(start, end),
+      participants: this.participants.slice(start, end),
+      groups: moved(
+        this.groupEnds.filter((group) => group.start >= start && group.end <= end),
+        -start,
+      ),
+    };
     this.taken = end;
     // The front is given back only when it is most of the queue, so that a long queue is not copied for each batch.
     if (end * 2 >= this.transitions.length) {
       this.transitions = this.transitions.slice(end);
       this.participants = this.participants.slice(end);
-      this.groupEnds = this.groupEnds
-        .filter((group) => group.start >= end)
-        .map((group) => ({ start: group.start - end, end: group.end - end }));
+      this.groupEnds = moved(
+        this.groupEnds.filter((group) => group.start >= end),
+        -end,
+      );
       this.taken = 0;
     }
     return batch;
@@ -176,11 +193,13 @@ export class GroupCommit {
     const { length } = this.transitions;
     let end = this.taken;
     let weight = 0;
-    while (end < length && weight < COMMIT_WEIGHT_MAX) {
+    const weightMax = this.singles > 0 ? 1 : COMMIT_WEIGHT_MAX;
+    while (end < length && weight < weightMax) {
       weight += weightOf(this.transitions[end] as Transition);
       end += 1;
     }
     for (const group of this.groupEnds) if (group.start < end && end < group.end) end = group.end;
+    this.singles = Math.max(0, this.singles - (end - this.taken));
     return end;
   }
 
@@ -189,12 +208,22 @@ export class GroupCommit {
     const batch = {
       transitions: this.transitions.slice(this.taken),
       participants: this.participants.slice(this.taken),
+      groups: [],
     };
+    this.singles = 0;
     this.transitions = [];
     this.participants = [];
     this.groupEnds = [];
     this.taken = 0;
     return batch;
+  }
+
+  /** A fault in what follows a commit must not leave this shard committing for ever: it is lost, loudly. */
+  private flushSafely(evenIfEmpty: boolean): void {
+    this.flush(evenIfEmpty).catch((error: unknown) => {
+      this.committing = false;
+      this.lose(error as Error);
+    });
   }
 
   private async flush(evenIfEmpty: boolean): Promise<void> {
@@ -244,6 +273,7 @@ export class GroupCommit {
 
   /** What to do with a batch whose commit failed: the batch to try next, or undefined when the shard is lost. */
   private async failed(error: Error, batch: Batch): Promise<Batch | undefined> {
+    if (isUnusable(error) && !this.unproven) return this.isolate(error, batch);
     if (!(error instanceof StoreUnavailableError) || !error.recoverable) {
       this.lose(error);
       refuseAll(batch, error);
@@ -264,6 +294,34 @@ export class GroupCommit {
     }
     // With nothing to carry over, an empty commit finds out whether the store is back.
     return next.transitions.length > 0 ? next : this.probe();
+  }
+
+  /**
+   * The store could not even read one of the transitions, and has changed nothing. One that came from a caller must not
+   * take the others down: they go one by one, and the one that cannot be applied is refused.
+   */
+  private isolate(error: Error, batch: Batch): Batch | undefined {
+    const isOne =
+      batch.transitions.length === 1 || batch.groups.some(({ start, end }) => end - start === batch.transitions.length);
+    if (!isOne) {
+      const late = this.groupEnds;
+      this.transitions = [...batch.transitions, ...this.transitions.slice(this.taken)];
+      this.participants = [...batch.participants, ...this.participants.slice(this.taken)];
+      this.groupEnds = [
+        ...batch.groups,
+        ...moved(
+          late.filter((group) => group.start >= this.taken),
+          batch.transitions.length - this.taken,
+        ),
+      ];
+      this.taken = 0;
+      this.singles = batch.transitions.length;
+      return this.cut();
+    }
+    refuseAll(batch, error);
+    if (batch.transitions.every((transition) => FROM_CALLERS.has(transition.type))) return this.cut();
+    this.lose(error);
+    return undefined;
   }
 
   private async probe(): Promise<Batch | undefined> {
@@ -301,6 +359,29 @@ export class GroupCommit {
   }
 }
 
+/** What callers ask for, as against what the owner itself found out about its messages. */
+const FROM_CALLERS: ReadonlySet<Transition['type']> = new Set([
+  'append',
+  'cancel',
+  'replay',
+  'purge',
+  'pause',
+  'resume',
+]);
+
+/** Neither lost nor unavailable: the store's own code failed on what it was given, and rolled back. */
+function isUnusable(error: Error): boolean {
+  return !(
+    error instanceof StoreUnavailableError ||
+    error instanceof StaleEpochError ||
+    error instanceof CommitNumberError
+  );
+}
+
+function moved(groups: readonly Group[], by: number): Group[] {
+  return groups.map(({ start, end }) => ({ start: start + by, end: end + by }));
+}
+
 function weightOf(transition: Transition): number {
   switch (transition.type) {
     case 'dispatch':
@@ -322,7 +403,7 @@ function refuseAll(batch: Batch, error: Error): void {
 
 /** The transitions of all batches in order, without appends: those are refused. */
 function withoutAppends(batches: readonly Batch[], error: Error): Batch {
-  const kept: Batch = { transitions: [], participants: [] };
+  const kept: Batch = { transitions: [], participants: [], groups: [] };
   for (const { transitions, participants } of batches) {
     transitions.forEach((transition, index) => {
       const participant = participants[index] as Participant;

@@ -1,6 +1,7 @@
 /** The banking example as a stranger starts it: by its script, in a process of its own. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -77,6 +78,20 @@ describe('the banking example', () => {
       code: 2,
       stdout: '',
       stderr: expect.stringContaining(reason) as string,
+    });
+  });
+
+  it('says in one line that its port is taken, and ends at once with exit code 1', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    expect(await startExample('--port', String(port)).ended).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        new RegExp(`(^|\\n)Port ${port} is in use: choose another with --port, or leave it out\\.\\n$`),
+      ) as string,
     });
   });
 

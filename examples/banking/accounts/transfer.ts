@@ -1,4 +1,9 @@
-/** Moves money to another account. The command belongs to the account that pays; the other one gets a `Deposit`. */
+/**
+ * Moves money to another account. The command belongs to the account that pays; the other one gets a `Deposit`.
+ *
+ * A crash between saving the debit and accepting the deposit leaves the second half of the transfer undone, and the
+ * transfer as an interrupted dead letter, which is where to see it.
+ */
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { currentMessage, EntityType, QueueBus, QueueEntityId } from 'atomic-queues';
 import { type Account, insufficientFunds, moved, type Refusal } from './account.js';

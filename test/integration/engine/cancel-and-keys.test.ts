@@ -2,25 +2,26 @@ import { describe, expect, it } from 'vitest';
 import { createLab, fate, refusal } from './lab.js';
 
 describe('cancel', () => {
-  it('withdraws a waiting, a delayed and a backing-off message, and its waiter hears CANCELLED', async () => {
+  it('withdraws a waiting and a delayed message, not a backing-off one, and its waiter hears CANCELLED', async () => {
     const lab = await createLab({ retry: { maxAttempts: 2, backoffDelay: 1_000 } });
     void lab.work('a', { n: 1, hang: true });
     const ids = [
       await lab.app.drive(lab.work('a', { n: 2 })),
       await lab.app.drive(lab.work('a', { n: 3 }, { delayMs: 500 })),
-      await lab.app.drive(lab.work('b', { n: 4, failures: 1 })),
     ].map((receipt) => receipt.id);
+    const retrying = await lab.app.drive(lab.work('b', { n: 4, failures: 1 }));
     const waited = fate(lab.workAndWait('a', { n: 5 }, { messageId: 'm' }));
     await lab.app.settle();
     const five = (await lab.app.inspect()).pending.find(
       ({ state, attempt, id }) => state === 'enqueued' && attempt === 0 && !ids.includes(id),
     );
     for (const id of [...ids, five?.id ?? '']) expect(await lab.app.drive(lab.app.bus.cancel(id))).toBe(true);
+    expect(await lab.app.drive(lab.app.bus.cancel(retrying.id))).toBe(false);
     expect(waited.code).toBe('CANCELLED');
     expect(await lab.app.status(ids[0] ?? '')).toMatchObject({ state: 'cancelled' });
     lab.let(1);
     await lab.app.advance(5_000);
-    expect(lab.order()).toEqual([1, 4]);
+    expect(lab.order()).toEqual([1, 4, 4]);
     expect((await lab.app.inspect()).pending).toEqual([]);
     await lab.app.stop();
   });

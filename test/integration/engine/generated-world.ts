@@ -2,7 +2,9 @@
  * A made-up life of a node: random work, faults of the store, crashes, stops and restarts on one in-memory store, in
  * virtual time, with everything written into a history. The same seed gives the same life.
  */
+import type { EntityScope, EntityTypeScope } from '../../../src/bus/entity-scope.js';
 import type { AtomicQueuesNode } from '../../../src/bus/node.js';
+import type { QueueBus } from '../../../src/bus/queue-bus.js';
 import type { MessageContext } from '../../../src/entity/message-context.js';
 import type { WaitOptions } from '../../../src/entity/submission.js';
 import type { MessageKind } from '../../../src/message/envelope.js';
@@ -261,7 +263,9 @@ class World {
     if (this.chance(0.2)) {
       const [entityType, entityId] = [this.pick(TYPES), this.pick([undefined, ...IDS])];
       recorder.record({ type: 'cancelCalled', entityType, entityId });
-      void app.bus.purge(entityType, entityId).catch(() => {});
+      void scopeOf(app.bus, entityType, entityId)
+        .purge()
+        .catch(() => {});
       return;
     }
     const id = this.pick(this.known.slice(-8));
@@ -273,7 +277,9 @@ class World {
   private pauseOrResume(): void {
     const { bus } = this.life.app;
     const [entityType, entityId] = [this.pick(TYPES), this.pick([undefined, ...IDS])];
-    void (this.chance(0.5) ? bus.pause(entityType, entityId) : bus.resume(entityType, entityId)).catch(() => {});
+    void (
+      this.chance(0.5) ? scopeOf(bus, entityType, entityId).pause() : scopeOf(bus, entityType, entityId).resume()
+    ).catch(() => {});
   }
 
   private letters(): void {
@@ -315,7 +321,7 @@ class World {
     const { app, recorder } = this.life;
     app.wal.heal();
     await app.advance(1_000);
-    const resumed = TYPES.flatMap((type) => [undefined, ...IDS].map((id) => app.bus.resume(type, id)));
+    const resumed = TYPES.flatMap((type) => [undefined, ...IDS].map((id) => scopeOf(app.bus, type, id).resume()));
     await app.drive(Promise.all(resumed));
     await app.advance(60_000);
     recorder.record({ type: 'quiescent' });
@@ -346,4 +352,9 @@ class World {
   private pick<T>(values: readonly T[]): T {
     return values[Math.floor(this.random.next() * values.length)] as T;
   }
+}
+
+/** The bus of a type alone, or of an entity. */
+function scopeOf(bus: QueueBus, entityType: string, entityId: string | undefined): EntityTypeScope | EntityScope {
+  return entityId === undefined ? bus.forEntity(entityType) : bus.forEntity(entityType, entityId);
 }

@@ -5,6 +5,7 @@ import { VirtualRuntime } from '../../../src/testing/virtual-runtime.js';
 import { COMMIT_WEIGHT_MAX, GroupCommit, type Participant } from '../../../src/wal/group-commit.js';
 import { MemoryWal } from '../../../src/wal/memory/memory-wal.js';
 import type { Outcome, Transition } from '../../../src/wal/transition.js';
+import { StoreUnavailableError } from '../../../src/wal/wal.js';
 
 async function make() {
   const runtime = new VirtualRuntime();
@@ -86,9 +87,31 @@ describe('group commit', () => {
     for (const [start, end] of groups) expect(borders.filter((border) => border > start && border < end)).toEqual([]);
   });
 
+  it('refuses the one transition that the store cannot read, and commits the others in order (I8)', async () => {
+    const { runtime, wal, commits, news, told, participant } = await make();
+    const isHostile = (transitions: readonly Transition[]): boolean =>
+      transitions.some((transition) => transition.type === 'cancel' && transition.id === 'hostile');
+    const commit = wal.commit.bind(wal);
+    wal.commit = (request) =>
+      isHostile(request.transitions) ? Promise.reject(new TypeError('cannot be bound')) : commit(request);
+    commits.add(append(0), participant(0));
+    commits.add({ type: 'cancel', id: 'hostile' }, participant(1));
+    commits.addAll([append(2), append(3)], [participant(2), participant(3)]);
+    commits.add(append(4), participant(4));
+    await runtime.settle();
+    expect(news).not.toContain('lost');
+    expect(told).toEqual([
+      [0, 'appended'],
+      [1, 'refused'],
+      [2, 'appended'],
+      [3, 'appended'],
+      [4, 'appended'],
+    ]);
+  });
+
   it('tells the listener first when the shard is lost, then refuses everything, then and later', async () => {
     const { runtime, wal, commits, news, told, participant } = await make();
-    wal.fail('commit', { error: new Error('broken'), times: 99 });
+    wal.fail('commit', { error: new StoreUnavailableError('broken', 'no', false), times: 99 });
     commits.add(append(0), participant(0));
     await runtime.settle();
     commits.add(append(1), participant(1));

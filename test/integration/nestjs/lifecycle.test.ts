@@ -18,6 +18,7 @@ import {
   AtomicQueuesNode,
   currentMessage,
   QueueBus,
+  WorkerProcessor,
 } from 'atomic-queues';
 import { VirtualRuntime } from 'atomic-queues/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -114,6 +115,43 @@ describe('Start', () => {
     await configProblem(startApp({ providers: [WithoutExecute, EagerService], config }));
     await configProblem(startApp({ providers: [WithoutExecute], config }));
     const { app } = await startApp({ config });
+    await app.close();
+  });
+
+  it('warns of what a crash interrupted, and says how to look at it (I2, I7)', async () => {
+    const config = sqliteConfig();
+    const { path } = config.store as { readonly path: string };
+    const hanging = slowHandler();
+    const first = await startApp({ providers: [hanging.SlowHandler], config: { ...config, shutdownTimeout: 0 } });
+    await first.bus.enqueue(new Deposit('a', 1));
+    await hanging.started;
+    // Its process is gone for the store: nothing of the shutdown is written any more.
+    const { owner, wal } = first.app.get(AtomicQueuesNode);
+    await wal.stop();
+    const { SlowHandler } = slowHandler();
+    const logger = new LogRecorder();
+    const { app } = await startApp({ providers: [SlowHandler], config, logger });
+    expect(logger.texts('log')[0]).toBe(`The store is ${path}.`);
+    expect(logger.texts('warn')).toContain(
+      '1 messages were running when the process before this one ended. They may or may not have been carried out: ' +
+        `npx atomic-queues dlq list --path ${path} --reason interrupted`,
+    );
+    await app.close();
+    hanging.finish();
+    await first.app.close();
+    expect(owner.phase).toBe('closed');
+  });
+
+  it('warns of a @WorkerProcessor that takes no message', async () => {
+    @WorkerProcessor({ entityType: 'account' })
+    class IdleProcessor {}
+    const logger = new LogRecorder();
+    const { app } = await startApp({ providers: [IdleProcessor], logger });
+    expect(logger.texts('warn')).toEqual([
+      expect.stringMatching(
+        /^IdleProcessor .*has @WorkerProcessor but no @JobHandler method, so it takes no message\.$/,
+      ),
+    ]);
     await app.close();
   });
 
@@ -239,7 +277,10 @@ describe('Shutdown', () => {
     await waiting;
     first.finish();
     await Promise.all([closed, running]);
-    expect(logger.texts('log')).toEqual([expect.stringMatching(/^\d messages stay in the store/)]);
+    expect(logger.texts('log')).toEqual([
+      `The store is ${config.store?.path}.`,
+      expect.stringMatching(/^\d messages stay in the store/),
+    ]);
 
     const amounts: number[] = [];
     @CommandHandler(Deposit)

@@ -78,4 +78,14 @@ describe('MessageRegistry', () => {
     expect(codeOf(() => registry.toInstance('account', 'Deposit', '{"__proto__":{}}'))).toContain('INVALID_PAYLOAD');
     expect(codeOf(() => registry.toInstance('__proto__', 'constructor', '{}'))).toBe('nothing was thrown');
   });
+
+  it('says what it got instead of a message', () => {
+    const registry = new MessageRegistry(limits);
+    const got = [undefined, null, 5].map((value) => codeOf(() => registry.ofInstance(value)));
+    expect(got.map((text) => text.slice(text.indexOf('got ')))).toEqual([
+      'got undefined.',
+      'got null.',
+      'got a number.',
+    ]);
+  });
 });

@@ -104,8 +104,16 @@ describe('resolveConfig', () => {
         entities: { a: { outbox: undefined } },
       }),
     ).toEqual([]);
-    expect(resolveConfig({ store: { path: undefined } }).store.path).toBe('atomic-queues.db');
+    expect(resolveConfig({ store: { durability: undefined } }).store.path).toBe('atomic-queues.db');
     expect(resolveConfig({ wal: { enabled: undefined } }).wal.enabled).toBe(true);
+  });
+
+  it('refuses a store path that is there without a value, which would put messages into another file', () => {
+    const [problem, ...others] = problemsOf({ store: { path: undefined, durability: 'fsync' } });
+    expect(problem).toContain('store.path is undefined; is an environment variable missing?');
+    expect(others).toEqual([]);
+    expect(problemsOf({ store: { path: undefined }, redis: {} })).toHaveLength(2);
+    expect(resolveConfig({ store: {} }).store.path).toBe('atomic-queues.db');
   });
 
   it('lists every problem at once, each with path, value and what is expected', () => {
