@@ -4,10 +4,14 @@
  */
 import type { ErrorDescription } from '../message/envelope.js';
 import type { AttemptRecord, DeadLetterReason, DeadLetter as StoredLetter } from '../wal/transition.js';
-import type { DeadLetterQuery, Wal } from '../wal/wal.js';
+import type { DeadLetterFilterQuery, DeadLetterRef, Wal } from '../wal/wal.js';
+import { checkFilter, checkLetterId } from './filter-check.js';
 
 export interface DeadLetterActions {
-  /** Resolves when the store can be read; rejects when it cannot be any more. */
+  /**
+   * Resolves when the store can be read; rejects when it cannot be any more. Callers without it read a store that they
+   * opened themselves, with filters from input that they have checked: there, undefined is a condition not given.
+   */
   ready?(): Promise<void>;
   /** The id of the new message, or undefined when there is no such letter. Resolves when it is durable. */
   replay(id: string): Promise<string | undefined>;
@@ -39,7 +43,10 @@ export interface DeadLetter {
   readonly replayOf?: string | undefined;
 }
 
-/** Which letters: all conditions that are given must hold. */
+/**
+ * Which letters: all conditions that are given must hold; `{}` takes in all. An unknown key, a wrong type and a key whose
+ * value is undefined are refused (`INVALID_PAYLOAD`), since they would take in more letters than was meant.
+ */
 export interface DeadLetterFilter {
   readonly entityType?: string | undefined;
   readonly entityId?: string | undefined;
@@ -58,7 +65,7 @@ export interface DeadLetterPage {
 }
 
 export interface ListOptions extends DeadLetterFilter {
-  /** Letters per page, 1 to 1,000. Default 100. */
+  /** Letters per page, 1 to 1,000. Default 100. A page of large letters ends earlier, after about 8 MB. */
   readonly limit?: number | undefined;
   readonly cursor?: number | undefined;
 }
@@ -68,6 +75,9 @@ export type Progress = (done: number) => void;
 
 const PAGE_DEFAULT = 100;
 const PAGE_MAX = 1000;
+/** Letters are read in slices of this many, and a page ends with the slice that brings it to so many characters. */
+const SLICE = 25;
+const PAGE_CHARACTERS = 8_000_000;
 /** Replays and purges handed over at the same time, so that they share commits. */
 const BATCH = 200;
 
@@ -80,15 +90,27 @@ export class DeadLetters {
 
   /** A page of letters, oldest first. */
   async list(options: ListOptions = {}): Promise<DeadLetterPage> {
+    this.check(options, true);
     await this.actions.ready?.();
     const limit = Math.min(Math.max(1, options.limit ?? PAGE_DEFAULT), PAGE_MAX);
-    const found = await this.wal.deadLetters(this.shard, { ...query(options), after: options.cursor, limit });
-    const last = found.at(-1);
-    const letters = found.map(toLetter);
-    return found.length < limit || last === undefined ? { letters } : { letters, cursor: last.number };
+    const filter = query(options);
+    const letters: DeadLetter[] = [];
+    let cursor = options.cursor;
+    for (let characters = 0; letters.length < limit && characters < PAGE_CHARACTERS; ) {
+      const asked = Math.min(SLICE, limit - letters.length);
+      const found = await this.wal.deadLetters(this.shard, { ...filter, after: cursor, limit: asked });
+      for (const letter of found) {
+        letters.push(toLetter(letter));
+        characters += letter.message.payload.length;
+      }
+      if (found.length < asked) return { letters };
+      cursor = found.at(-1)?.number;
+    }
+    return { letters, cursor };
   }
 
   async get(id: string): Promise<DeadLetter | undefined> {
+    checkLetterId(id);
     await this.actions.ready?.();
     const letter = await this.wal.deadLetter(this.shard, id);
     return letter === undefined ? undefined : toLetter(letter);
@@ -96,6 +118,10 @@ export class DeadLetters {
 
   /** How many letters the filter takes in. */
   async count(filter: DeadLetterFilter = {}): Promise<number> {
+    this.check(filter);
+    await this.actions.ready?.();
+    const { wal, shard } = this;
+    if (wal.deadLetterCount !== undefined) return wal.deadLetterCount(shard, query(filter));
     let count = 0;
     for await (const letters of this.pages(filter)) count += letters.length;
     return count;
@@ -112,6 +138,7 @@ export class DeadLetters {
     progress?: Progress,
   ): Promise<{ readonly id: string } | undefined | number> {
     if (typeof what === 'string') {
+      checkLetterId(what);
       const id = await this.actions.replay(what);
       return id === undefined ? undefined : { id };
     }
@@ -122,7 +149,10 @@ export class DeadLetters {
   purge(id: string): Promise<boolean>;
   purge(filter: DeadLetterFilter, progress?: Progress): Promise<number>;
   async purge(what: string | DeadLetterFilter, progress?: Progress): Promise<boolean | number> {
-    if (typeof what === 'string') return this.actions.purge(what);
+    if (typeof what === 'string') {
+      checkLetterId(what);
+      return this.actions.purge(what);
+    }
     return this.each(what, (id) => this.actions.purge(id), progress);
   }
 
@@ -131,6 +161,7 @@ export class DeadLetters {
     act: (id: string) => Promise<boolean>,
     progress: Progress = () => {},
   ): Promise<number> {
+    this.check(filter);
     // What dies again because of a replay is not taken in a second time: only letters from before this call count.
     const newest = await this.newestNumber(filter);
     let done = 0;
@@ -152,19 +183,26 @@ export class DeadLetters {
     return newest;
   }
 
-  private async *pages(filter: DeadLetterFilter): AsyncGenerator<readonly StoredLetter[]> {
+  private check(filter: unknown, paging = false): void {
+    checkFilter(filter, { paging, undefinedIsAbsent: this.actions.ready === undefined });
+  }
+
+  private async *pages(filter: DeadLetterFilter): AsyncGenerator<readonly DeadLetterRef[]> {
     await this.actions.ready?.();
+    const { wal, shard } = this;
+    const limit = wal.deadLetterIds === undefined ? SLICE : PAGE_MAX;
     let after: number | undefined;
     for (;;) {
-      const letters = await this.wal.deadLetters(this.shard, { ...query(filter), after, limit: PAGE_MAX });
+      const page = { ...query(filter), after, limit };
+      const letters = await (wal.deadLetterIds?.(shard, page) ?? wal.deadLetters(shard, page));
       if (letters.length > 0) yield letters;
-      if (letters.length < PAGE_MAX) return;
+      if (letters.length < limit) return;
       after = letters.at(-1)?.number;
     }
   }
 }
 
-function query({ entityType, entityId, name, reason, since, until }: DeadLetterFilter): Omit<DeadLetterQuery, 'limit'> {
+function query({ entityType, entityId, name, reason, since, until }: DeadLetterFilter): DeadLetterFilterQuery {
   return {
     entityType,
     entityId,

@@ -236,6 +236,21 @@ export const endingCases: readonly ContractCase[] = [
     },
   },
   {
+    name: 'does not withdraw a message that has started once and waits for its next attempt',
+    async check(shard) {
+      await shard.start(contractMessage('m1'));
+      await shard.commit({ type: 'retry', seq: 1, delayMs: 50, error });
+      assertSame(await shard.one({ type: 'cancel', id: 'm1' }), { type: 'already-started' });
+      await shard.start(contractMessage('m2', 'b'));
+      await shard.commit({ type: 'interrupt', seq: 2, retry: true });
+      assertSame(await shard.one({ type: 'cancel', id: 'm2' }), { type: 'already-started' });
+      await shard.start(contractMessage('m3', 'c'));
+      await shard.commit({ type: 'retry', seq: 3, delayMs: 0, error, unstarted: true });
+      assert.equal((await shard.one({ type: 'cancel', id: 'm3' })).type, 'cancelled');
+      assertSame(await shard.line(), [1, 2]);
+    },
+  },
+  {
     name: 'accepts a second message with a known messageId as the first one (M11)',
     async check(shard) {
       const first = await shard.commit(

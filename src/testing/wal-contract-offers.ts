@@ -81,6 +81,47 @@ export const offerCases: readonly ContractCase[] = [
     },
   },
   {
+    name: 'refuses an offer with a field that is missing, empty, enormous or of another type',
+    async check(shard) {
+      const message = contractMessage('m1');
+      const wrong: readonly unknown[] = [
+        undefined,
+        null,
+        {},
+        ...['cancel', 'purge'].flatMap((type) => [
+          { type },
+          { type, id: undefined },
+          { type, id: '' },
+          { type, id: 7 },
+          { type, id: 'x'.repeat(100_000) },
+        ]),
+        { type: 'replay', id: 'm1' },
+        { type: 'replay', newId: 'm2' },
+        { type: 'pause' },
+        { type: 'pause', entityType: 'account', entityId: null },
+        { type: 'resume', entityType: '' },
+        { type: 'append' },
+        { type: 'append', message: { ...message, id: undefined } },
+        { type: 'append', message: { ...message, kind: 'event' } },
+        { type: 'append', message: { ...message, entityId: 3 } },
+        { type: 'append', message: { ...message, payload: undefined } },
+        { type: 'append', message: { ...message, headers: { a: 1 } } },
+        { type: 'append', message: { ...message, messageId: null } },
+        { type: 'append', message, delayMs: 'soon' },
+        { type: 'append', message, runAt: Number.NaN },
+        { type: 'append', message, expiresInMs: 1e300 },
+      ];
+      for (const transition of wrong) {
+        await shard.refuses('IllegalTransitionError', () =>
+          shard.wal.offer(0, contractOffers('s', 1, append('m0'), transition as OfferedTransition)),
+        );
+      }
+      await shard.refuses('IllegalTransitionError', () => shard.wal.offer(0, contractOffers('', 1, append('m0'))));
+      await shard.refuses('IllegalTransitionError', () => shard.wal.offer(0, contractOffers('s', 1.5, append('m0'))));
+      assertSame((await shard.answer()).taken, []);
+    },
+  },
+  {
     name: 'keeps offers for a shard that nobody owns (I1)',
     opened: false,
     async check(shard) {

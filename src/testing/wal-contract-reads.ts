@@ -103,6 +103,11 @@ export const readCases: readonly ContractCase[] = [
       }
       const find = async (query: Partial<DeadLetterQuery>): Promise<string> => {
         const letters = await shard.wal.deadLetters(0, { limit: 10, ...query });
+        const { after: _after, limit: _limit, ...filter } = query;
+        const refs = letters.map(({ id, number }) => ({ id, number }));
+        assertSame((await shard.wal.deadLetterIds?.(0, { limit: 10, ...query })) ?? refs, refs);
+        const all = (await shard.wal.deadLetters(0, { ...filter, limit: 10 })).length;
+        assert.equal((await shard.wal.deadLetterCount?.(0, filter)) ?? all, all);
         return letters.map(({ id }) => id).join();
       };
       assert.equal(await find({}), 'm1,m2,m3,m4');

@@ -4,12 +4,12 @@
  *
  * They change the state in place. Each is all or nothing: when it throws, the state is as it was.
  */
+import { copyOffer } from './offered-transition.js';
 import { beginChange, forgetOldestVerdicts, type ShardChange, setEntry, undoChange } from './shard-change.js';
 import type { ShardState } from './shard-data.js';
 import { compactNumbered } from './shard-lists.js';
 import { readOpened } from './shard-reads.js';
-import { copyEnvelope } from './shard-records.js';
-import { applyTransition, checkAppend } from './shard-transitions.js';
+import { applyTransition } from './shard-transitions.js';
 import type { Outcome, StoredMessage, Transition } from './transition.js';
 import {
   type CommitAnswer,
@@ -17,7 +17,6 @@ import {
   IllegalTransitionError,
   OFFERS_TAKEN_MAX,
   type Offer,
-  type OfferedTransition,
   type OpenedShard,
   type RetentionOptions,
   StaleEpochError,
@@ -97,8 +96,7 @@ export function applyCommit(
 export function applyOffers(state: ShardState, offers: readonly Offer[]): void {
   const offered = new Map<string, number>();
   const fresh: Offer[] = [];
-  for (const offer of offers) {
-    const transition = copyOffered(offer.transition);
+  for (const offer of offers.map(copyOffer)) {
     const mark = offered.get(offer.session) ?? state.offered.get(offer.session) ?? 0;
     if (offer.number <= mark) continue;
     if (offer.number !== mark + 1) {
@@ -107,7 +105,7 @@ export function applyOffers(state: ShardState, offers: readonly Offer[]): void {
       );
     }
     offered.set(offer.session, offer.number);
-    fresh.push({ session: offer.session, number: offer.number, transition });
+    fresh.push(offer);
   }
   if (fresh.length === 0) return;
   for (const [session, number] of offered) state.offered.set(session, number);
@@ -146,27 +144,6 @@ export function takeOffers(change: ShardChange): TakenOffer[] {
 function messageOf(state: ShardState, outcome: Outcome): StoredMessage | undefined {
   if (outcome.type === 'appended') return state.line.entries.get(outcome.seq);
   return outcome.type === 'queued' ? outcome.message : undefined;
-}
-
-/** A copy of what may be offered, checked so that taking it in later cannot fail. An offered append never dispatches. */
-function copyOffered(transition: OfferedTransition): OfferedTransition {
-  switch (transition.type) {
-    case 'append': {
-      const { dispatch: _ignored, ...rest } = transition;
-      checkAppend(rest);
-      return { ...rest, message: copyEnvelope(rest.message) };
-    }
-    case 'cancel':
-    case 'replay':
-    case 'purge':
-    case 'pause':
-    case 'resume':
-      return { ...transition };
-    default:
-      throw new IllegalTransitionError(
-        `'${String((transition as { type: unknown }).type)}' is the owner's and cannot be offered.`,
-      );
-  }
 }
 
 function checkOwner(state: ShardState, claim: OwnerClaim): void {

@@ -264,7 +264,7 @@ function cancel(change: ShardChange, id: string): Outcome {
   const seq = state.places.get(id);
   const message = seq === 0 ? state.delayed.get(id)?.message : state.line.entries.get(seq ?? 0);
   if (message === undefined) return NOT_FOUND;
-  if (message.state !== 'enqueued') return ALREADY_STARTED;
+  if (message.state !== 'enqueued' || message.attempt > 0) return ALREADY_STARTED;
   if (seq === 0) removeDelayed(change, id);
   else removeFromLine(change, message);
   end(change, message, { state: 'cancelled' });

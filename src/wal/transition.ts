@@ -110,7 +110,10 @@ export type Transition =
    * for a message that has started, is blocked or has no deadline. A deadline holds for every attempt.
    */
   | { readonly type: 'expire'; readonly seq: number }
-  /** Withdraws a message that waits, in line or delayed. Started or blocked: `already-started`; ended: `not-found`. */
+  /**
+   * Withdraws a message that never started, in line or delayed. One that has started once, also if it waits for its next
+   * attempt or is blocked, may have had effects and stays: `already-started`. One that has ended: `not-found`.
+   */
   | { readonly type: 'cancel'; readonly id: string }
   /**
    * A dead letter becomes a new message (id `newId`) at the end of its entity's line, and the letter goes (M17). The new
@@ -173,7 +176,7 @@ export type Outcome =
   | { readonly type: 'not-found' }
   /** `purge`: the letter's entity type. */
   | { readonly type: 'purged'; readonly entityType: string }
-  /** `cancel` of something that has started or is blocked; `expire` of what has started once, whose deadline is void. */
+  /** `cancel` of something that has started once or is blocked; `expire` of what has started once, whose deadline is void. */
   | { readonly type: 'already-started' };
 
 /** A message as the store has it. */

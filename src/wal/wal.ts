@@ -74,6 +74,10 @@ export interface Wal {
   status(shard: number, id: string): Promise<StatusRecord | undefined>;
   counts(shard: number): Promise<ShardCounts>;
   deadLetters(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetter[]>;
+  /** As `deadLetters`, without reading the messages. Optional: without it, whole letters are read. */
+  deadLetterIds?(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetterRef[]>;
+  /** How many letters there are like this. Optional, as `deadLetterIds`. */
+  deadLetterCount?(shard: number, filter: DeadLetterFilterQuery): Promise<number>;
   deadLetter(shard: number, id: string): Promise<DeadLetter | undefined>;
   /** The entity's actor state as JSON text. */
   actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined>;
@@ -191,11 +195,8 @@ export interface StatusRecord {
   readonly verdict?: Verdict | undefined;
 }
 
-export interface DeadLetterQuery {
-  /** Only letters with a larger `number`: the cursor of the next page. Default 0. */
-  readonly after?: number | undefined;
-  /** At most this many. */
-  readonly limit: number;
+/** Which dead letters: all conditions that are given must hold. */
+export interface DeadLetterFilterQuery {
   readonly entityType?: string | undefined;
   readonly entityId?: string | undefined;
   /** Wire name of the message. */
@@ -205,6 +206,16 @@ export interface DeadLetterQuery {
   readonly since?: number | undefined;
   readonly until?: number | undefined;
 }
+
+export interface DeadLetterQuery extends DeadLetterFilterQuery {
+  /** Only letters with a larger `number`: the cursor of the next page. Default 0. */
+  readonly after?: number | undefined;
+  /** At most this many. */
+  readonly limit: number;
+}
+
+/** A dead letter by name. */
+export type DeadLetterRef = Pick<DeadLetter, 'id' | 'number'>;
 
 export interface OutboxEntry {
   /** Per source and target shard: 1, 2, 3, … without gaps (M15). */

@@ -30,7 +30,9 @@ import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
 import {
   type CommitAnswer,
   type CommitRequest,
+  type DeadLetterFilterQuery,
   type DeadLetterQuery,
+  type DeadLetterRef,
   type MessageHead,
   type Offer,
   type OpenedShard,
@@ -158,6 +160,14 @@ export class MemoryWal implements Wal {
 
   async deadLetters(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
     return readDeadLetters(this.#shard(shard), query);
+  }
+
+  async deadLetterIds(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetterRef[]> {
+    return readDeadLetters(this.#shard(shard), query).map(({ id, number }) => ({ id, number }));
+  }
+
+  async deadLetterCount(shard: number, filter: DeadLetterFilterQuery): Promise<number> {
+    return readDeadLetters(this.#shard(shard), { ...filter, limit: Number.MAX_SAFE_INTEGER }).length;
   }
 
   async deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {

@@ -5,8 +5,8 @@
  * What a commit has taken in is durable in the store together with its session's mark before the rows go from here, so
  * a crash in between makes the owner meet them again and skip them. Places are never reused, for the same reason.
  */
-import { copyEnvelope } from '../shard-records.js';
-import { checkAppend } from '../shard-transitions.js';
+import { statSync } from 'node:fs';
+import { copyOffer, copyOffered } from '../offered-transition.js';
 import { IllegalTransitionError, type Offer, type OfferedTransition } from '../wal.js';
 import type { SqliteDatabase, SqliteDriver } from './driver.js';
 import { fatalStoreError, isBusy } from './errors.js';
@@ -16,8 +16,12 @@ import { fromText, toText } from './text.js';
 
 export interface InboxOffer {
   readonly place: number;
+  /** Of a row that nobody can use: with `UNUSABLE` as its transition; number 0 when that is no number either. */
   readonly offer: Offer;
 }
+
+/** Stands for what a damaged row, or one from elsewhere, asked for: it finds nothing and does nothing. */
+export const UNUSABLE: OfferedTransition = { type: 'cancel', id: '' };
 
 interface OfferRow {
   readonly place: number;
@@ -25,6 +29,11 @@ interface OfferRow {
   readonly number: number;
   readonly transition: string;
 }
+
+/** Whatever the row holds, reading it cannot fail: a number that JavaScript does not have is 0. */
+const READ_OFFERS = `SELECT place, CAST(session AS TEXT) AS session, CAST(transition AS TEXT) AS transition,
+  iif(typeof(number) = 'integer' AND number BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER}, number, 0) AS number
+  FROM offers WHERE place > ? ORDER BY place LIMIT ?`;
 
 const SETUP_BUSY_MS = 5_000;
 
@@ -84,11 +93,7 @@ export class InboxDoor {
 
   /** Makes the offers durable, all or none. Throws SQLite's busy error when another process is just doing the same. */
   offer(offers: readonly Offer[]): void {
-    const checked = offers.map(({ session, number, transition }) => ({
-      session,
-      number,
-      transition: copyOffered(transition),
-    }));
+    const checked = offers.map(copyOffer);
     this.#transaction(() => {
       const marks = new Map<string, number>();
       for (const { session, number, transition } of checked) {
@@ -167,22 +172,40 @@ export class Inbox {
   read(afterPlace: number, limit: number): InboxOffer[] {
     const version = this.#statements.get<{ data_version: number }>('PRAGMA data_version')?.data_version ?? -1;
     if (version === this.#version && !this.#more) return [];
-    const rows = this.#statements.all<OfferRow>(
-      'SELECT * FROM offers WHERE place > ? ORDER BY place LIMIT ?',
-      afterPlace,
-      limit,
-    );
+    const rows = this.#statements.all<OfferRow>(READ_OFFERS, afterPlace, limit);
     this.#version = version;
     // A commit that fails after this must read the same rows again, so only an empty read counts as nothing new.
     this.#more = rows.length > 0;
     return rows.map(({ place, session, number, transition }) => ({
       place,
-      offer: { session: fromText(session), number, transition: JSON.parse(transition) as OfferedTransition },
+      offer: { session: fromText(session), number, transition: number === 0 ? UNUSABLE : usable(transition) },
     }));
   }
 
   close(): void {
     this.#db.close();
+  }
+}
+
+/** What a row asks for. One that cannot be used must not stop the owner: it would do so again after each restart. */
+function usable(transition: string): OfferedTransition {
+  try {
+    return copyOffered(JSON.parse(transition) as OfferedTransition);
+  } catch {
+    return UNUSABLE;
+  }
+}
+
+/** The id of the store that the inbox belongs to; undefined where there is no inbox, or an unfinished one. */
+export function inboxOwner(driver: SqliteDriver, path: string): string | undefined {
+  if (!((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0)) return undefined;
+  const db = driver.open(path, { readOnly: true });
+  try {
+    db.exec('PRAGMA busy_timeout = 1000;');
+    if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'inbox_of'").get() === undefined) return undefined;
+    return (db.prepare('SELECT cluster_id AS id FROM inbox_of').get() as { id: string } | undefined)?.id;
+  } finally {
+    db.close();
   }
 }
 
@@ -200,26 +223,5 @@ export async function whileBusy<T>(work: () => T): Promise<T> {
       if (!isBusy(error) || performance.now() >= giveUpAt) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, BUSY_LOOK_MS));
-  }
-}
-
-/** A copy of what may be offered, checked so that taking it in later cannot fail. An offered append never dispatches. */
-function copyOffered(transition: OfferedTransition): OfferedTransition {
-  switch (transition.type) {
-    case 'append': {
-      const { dispatch: _ignored, ...rest } = transition;
-      checkAppend(rest);
-      return { ...rest, message: copyEnvelope(rest.message) };
-    }
-    case 'cancel':
-    case 'replay':
-    case 'purge':
-    case 'pause':
-    case 'resume':
-      return { ...transition };
-    default:
-      throw new IllegalTransitionError(
-        `'${String((transition as { type: unknown }).type)}' is the owner's and cannot be offered.`,
-      );
   }
 }

@@ -27,7 +27,7 @@ export class OwnerLock {
       const note = noteOf();
       const who = note === undefined ? 'another process' : `process ${note.pid} on ${note.host}`;
       throw new StoreUnavailableError(
-        `The store ${path} is in use by ${who}. A store has one owning process at a time: stop that one, name another path, or open this one with role 'reader'.`,
+        `The store ${path} is in use by ${who}. A store has one owning process at a time: stop that one, or name another path. To look into it: npx atomic-queues counts --path ${path}.`,
         'no',
         true,
         { cause: error },

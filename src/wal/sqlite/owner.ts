@@ -72,7 +72,8 @@ export function startOwner(options: OwnerOptions): { readonly owner: Owner; read
       flushFailed: options.flushFailed,
       startBytes: logBytes,
     });
-    const files = new FileWatch([path, inboxOptions.path], () => clock.monotonic());
+    const watched = [path, `${path}-owner`, inboxOptions.path].flatMap((file) => [file, `${file}-wal`, `${file}-shm`]);
+    const files = new FileWatch(watched, () => clock.monotonic());
     return { owner: { lock, inbox, writer, log, inboxLog, checkpointer, files, removal: undefined }, door };
   } catch (error) {
     inbox?.close();

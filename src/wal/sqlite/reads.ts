@@ -2,18 +2,23 @@
 
 import type { Envelope } from '../../message/envelope.js';
 import type { DeadLetter, ShardCounts, StoredMessage, Verdict } from '../transition.js';
-import type { DeadLetterQuery, MessageHead, OutboxEntry, StatusRecord } from '../wal.js';
-import type { SqliteDatabase, SqliteValue } from './driver.js';
+import type {
+  DeadLetterFilterQuery,
+  DeadLetterQuery,
+  DeadLetterRef,
+  MessageHead,
+  OutboxEntry,
+  StatusRecord,
+} from '../wal.js';
+import type { SqliteDatabase } from './driver.js';
 import { type IdPlaces, splitId } from './ids.js';
+import { countLetters, findLetterIds, findLetters } from './letter-search.js';
 import { headPage, messagePage } from './pages.js';
 import { LETTER_COLUMNS, type LetterRow, letterOfRow, type VerdictRow } from './records.js';
 import { headOfRow, type MessageRow, messageOfRow, stateOf } from './rows.js';
 import { countsOf, readNumbers } from './shard-row.js';
 import { Statements } from './statements.js';
 import { fromText, toText } from './text.js';
-
-/** Dead letters that a filtered search looks at before it lets the event loop go on. */
-const SEARCH_ROWS = 1_000;
 
 export class StoreReads {
   readonly #statements: Statements;
@@ -81,36 +86,16 @@ export class StoreReads {
     return countsOf(readNumbers(this.#statements));
   }
 
-  /** Looks through a thousand letters at a time, so that a search that finds nothing does not hold the event loop. */
-  async deadLetters(query: DeadLetterQuery): Promise<DeadLetter[]> {
-    const { limit, entityType, entityId, name, reason, since, until } = query;
-    const found: DeadLetter[] = [];
-    const wanted: [string, SqliteValue | undefined][] = [
-      ['entity_type = ?', entityType],
-      ['entity_id = ?', entityId],
-      ['name = ?', name],
-      ['reason = ?', reason],
-      ['died_at >= ?', since],
-      ['died_at < ?', until],
-    ];
-    const given = wanted.filter((part): part is [string, SqliteValue] => part[1] !== undefined);
-    const filter = given.length === 0 ? '' : ` AND ${given.map(([sql]) => sql).join(' AND ')}`;
-    const sql = `SELECT ${LETTER_COLUMNS} FROM dead_letters WHERE number > ? AND number <= ?${filter} ORDER BY number LIMIT ?`;
-    let after = query.after ?? 0;
-    while (found.length < limit) {
-      const last = this.#statements.get<{ number: number | null }>(
-        'SELECT max(number) AS number FROM (SELECT number FROM dead_letters WHERE number > ? ORDER BY number LIMIT ?)',
-        after,
-        SEARCH_ROWS,
-      )?.number;
-      if (last === null || last === undefined) break;
-      const values = given.map(([, value]) => (typeof value === 'string' ? toText(value) : value));
-      const rows = this.#statements.all<LetterRow>(sql, after, last, ...values, limit - found.length);
-      for (const row of rows) found.push(letterOfRow(row));
-      after = last;
-      if (found.length < limit) await new Promise((resolve) => setImmediate(resolve));
-    }
-    return found;
+  deadLetters(query: DeadLetterQuery): Promise<DeadLetter[]> {
+    return findLetters(this.#statements, query);
+  }
+
+  deadLetterIds(query: DeadLetterQuery): Promise<DeadLetterRef[]> {
+    return findLetterIds(this.#statements, query);
+  }
+
+  deadLetterCount(filter: DeadLetterFilterQuery): Promise<number> {
+    return countLetters(this.#statements, filter);
   }
 
   deadLetter(id: string): DeadLetter | undefined {

@@ -23,7 +23,7 @@ export const LETTER_COLUMNS = 'number, id, reason, died_at, error, message';
 
 export function letterOfRow(row: LetterRow): DeadLetter {
   return {
-    id: row.id,
+    id: fromText(row.id),
     number: row.number,
     reason: row.reason as DeadLetterReason,
     ...(row.error !== null && { error: JSON.parse(row.error) as ErrorDescription }),

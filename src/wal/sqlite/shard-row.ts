@@ -1,6 +1,7 @@
 /**
  * What is kept of the shard as a whole: who owns it, and its single numbers. The owner keeps the numbers in memory and
- * writes them with each commit; everyone else reads them.
+ * writes them with each commit; everyone else reads them. The row of the numbers carries the owner's epoch in its column
+ * `attempt`, so that the write of a former owner finds no row.
  */
 import type { FinalState, ShardCounts } from '../transition.js';
 import type { Statements } from './statements.js';
@@ -43,8 +44,14 @@ export function readOwnership(statements: Statements): ShardOwnership {
   return row;
 }
 
-export function writeOwnership(statements: Statements, { epoch, incarnation }: ShardOwnership): void {
+export function takeOwnership(statements: Statements, epoch: number, incarnation: string): void {
   statements.run('UPDATE shard SET epoch = ?, incarnation = ? WHERE one = 1', epoch, incarnation);
+  statements.run('UPDATE messages SET attempt = ? WHERE seq = 0', epoch);
+}
+
+/** Does nothing when another owner has taken over. */
+export function giveUpOwnership(statements: Statements, epoch: number): void {
+  statements.run('UPDATE shard SET incarnation = NULL WHERE one = 1 AND epoch = ?', epoch);
 }
 
 export function readNumbers(statements: Statements): ShardNumbers {
@@ -53,8 +60,10 @@ export function readNumbers(statements: Statements): ShardNumbers {
   return JSON.parse(row.payload) as ShardNumbers;
 }
 
-export function writeNumbers(statements: Statements, numbers: ShardNumbers): void {
-  statements.run('UPDATE messages SET payload = ? WHERE seq = 0', JSON.stringify(numbers));
+/** False when the store is at another epoch; then nothing was written. */
+export function writeNumbers(statements: Statements, numbers: ShardNumbers, epoch: number): boolean {
+  const sql = 'UPDATE messages SET payload = ? WHERE seq = 0 AND attempt = ?';
+  return statements.run(sql, JSON.stringify(numbers), epoch) === 1;
 }
 
 export function countsOf(n: ShardNumbers): ShardCounts {

@@ -1,7 +1,8 @@
 /**
  * The owner's side of the shard: opening, commits, release and cleanup, each one transaction on the main connection,
  * run synchronously (a commit of one message takes about 20 µs). Owns the fence (epoch, incarnation, commit number)
- * and the stored answer of the last commit; both live in memory, since only this process can own the store (M1).
+ * and the stored answer of the last commit; both live in memory, since only this process can own the store (M1). The
+ * epoch is also part of every write, in case the lock that should keep others out was removed.
  *
  * Invariant: memory and tables say the same after every call, also after one that threw.
  */
@@ -20,11 +21,19 @@ import {
 } from '../wal.js';
 import type { SqliteDatabase } from './driver.js';
 import { Ids } from './ids.js';
-import type { Inbox, InboxOffer } from './inbox.js';
+import { type Inbox, type InboxOffer, UNUSABLE } from './inbox.js';
 import { Line } from './line.js';
 import { Records } from './records.js';
 import { headOfRow, messageOfRow } from './rows.js';
-import { countsOf, readNumbers, readOwnership, type ShardNumbers, writeNumbers, writeOwnership } from './shard-row.js';
+import {
+  countsOf,
+  giveUpOwnership,
+  readNumbers,
+  readOwnership,
+  type ShardNumbers,
+  takeOwnership,
+  writeNumbers,
+} from './shard-row.js';
 import { Statements } from './statements.js';
 import { fromText } from './text.js';
 import { applyTransition, pauseKey } from './transitions.js';
@@ -76,9 +85,12 @@ export class ShardWriter {
   }
 
   open(incarnation: string): OpenedShard {
-    const former = readOwnership(this.#statements);
+    const former = this.#transaction(() => {
+      const found = readOwnership(this.#statements);
+      takeOwnership(this.#statements, found.epoch + 1, incarnation);
+      return found;
+    });
     const epoch = former.epoch + 1;
-    this.#transaction(() => writeOwnership(this.#statements, { epoch, incarnation }));
     this.#epoch = epoch;
     this.#incarnation = incarnation;
     this.#commitNumber = 0;
@@ -125,7 +137,7 @@ export class ShardWriter {
 
   release(epoch: number, incarnation: string): void {
     if (this.#isStale(epoch, incarnation)) return;
-    this.#transaction(() => writeOwnership(this.#statements, { epoch, incarnation: null }));
+    this.#transaction(() => giveUpOwnership(this.#statements, epoch));
     this.#incarnation = undefined;
     this.#lastAnswer = undefined;
   }
@@ -137,7 +149,7 @@ export class ShardWriter {
     if (rows.length === 0) return 0;
     this.#transaction(() => {
       for (const row of rows) this.#records.forgetVerdict(this.#numbers, row);
-      writeNumbers(this.#statements, this.#numbers);
+      this.#writeNumbers();
     });
     return rows.length;
   }
@@ -163,20 +175,28 @@ export class ShardWriter {
     this.#line.flush();
     this.#forgetSurplusVerdicts();
     this.#numbers.in_flight = this.#line.inFlight;
-    writeNumbers(this.#statements, this.#numbers);
+    this.#writeNumbers();
     return { outcomes, taken, now, nextSeq: this.#numbers.next_seq };
   }
 
-  /** Applies what came in from outside; what a session's mark says is in already is left out. */
+  /**
+   * Applies what came in from outside; what a session's mark says is in already is left out. A row that cannot be used
+   * counts as taken in, with nothing found.
+   */
   #take(work: Work, offers: readonly InboxOffer[]): TakenOffer[] {
     const marks = new Map<string, number>();
     const taken: TakenOffer[] = [];
     for (const { offer } of offers) {
       const { session, number } = offer;
+      if (number === 0) {
+        taken.push({ offer, outcome: { type: 'not-found' } });
+        continue;
+      }
       const mark = marks.get(session) ?? this.#records.sessionMark(session);
       marks.set(session, Math.max(mark, number));
       if (number <= mark) continue;
-      const outcome = applyTransition(work, offer.transition);
+      const outcome: Outcome =
+        offer.transition === UNUSABLE ? { type: 'not-found' } : applyTransition(work, offer.transition);
       if (outcome.type === 'appended') {
         const row = this.#line.appended(outcome.seq) ?? this.#line.row(outcome.seq);
         taken.push({ offer, outcome, ...(row !== undefined && { message: messageOfRow(row) }) });
@@ -217,6 +237,14 @@ export class ShardWriter {
       this.#paused.set(pauseKey(line), line);
     }
     this.#pausedIsStale = false;
+  }
+
+  /** The fence: refuses the transaction when another process has opened the store since (I3). */
+  #writeNumbers(): void {
+    const epoch = this.#epoch;
+    if (writeNumbers(this.#statements, this.#numbers, epoch)) return;
+    this.#incarnation = undefined;
+    throw new StaleEpochError(0, epoch, readOwnership(this.#statements).epoch);
   }
 
   #transaction<T>(work: () => T): T {

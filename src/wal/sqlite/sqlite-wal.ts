@@ -13,7 +13,9 @@ import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
 import {
   type CommitAnswer,
   type CommitRequest,
+  type DeadLetterFilterQuery,
   type DeadLetterQuery,
+  type DeadLetterRef,
   type MessageHead,
   type Offer,
   type OpenedShard,
@@ -31,7 +33,7 @@ import type { SqliteDurability, SqliteWalOptions } from './options.js';
 import { type Owner, startOwner } from './owner.js';
 import { StoreReads } from './reads.js';
 import { FORMAT_VERSION } from './schema.js';
-import { openAsOwner, openAsReader, type StoreIdentity } from './store-files.js';
+import { openAsOwner, openAsReader, realStorePath, type StoreIdentity } from './store-files.js';
 
 /** The inbox's log is copied from this size on. */
 const INBOX_LOG_BYTES = 1024 * 1024;
@@ -48,7 +50,7 @@ interface Running {
 }
 
 export class SqliteWal implements Wal {
-  readonly #path: string;
+  #path: string;
   readonly #role: 'owner' | 'reader';
   readonly #durability: SqliteDurability;
   readonly #clock: Clock;
@@ -84,6 +86,7 @@ export class SqliteWal implements Wal {
     if (this.#running !== undefined) return;
     this.#stopping = undefined;
     this.#failed = undefined;
+    this.#path = realStorePath(this.#path);
     const driver = this.#options.driver ?? defaultDriver();
     const options = {
       driver,
@@ -121,6 +124,8 @@ export class SqliteWal implements Wal {
   }
 
   async open(shard: number, incarnation: string): Promise<OpenedShard> {
+    // Whoever lost the lock must not take the store back from the process that has it now.
+    this.#checkFiles(this.#owner(shard), true);
     return this.#write(shard, (owner) => owner.writer.open(incarnation));
   }
 
@@ -176,6 +181,14 @@ export class SqliteWal implements Wal {
 
   async deadLetters(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
     return (await this.#reads(shard)).deadLetters(query);
+  }
+
+  async deadLetterIds(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetterRef[]> {
+    return (await this.#reads(shard)).deadLetterIds(query);
+  }
+
+  async deadLetterCount(shard: number, filter: DeadLetterFilterQuery): Promise<number> {
+    return (await this.#reads(shard)).deadLetterCount(filter);
   }
 
   async deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {
@@ -326,8 +339,8 @@ export class SqliteWal implements Wal {
     return reads;
   }
 
-  #checkFiles(owner: Owner): void {
-    const lost = owner.files.lost();
+  #checkFiles(owner: Owner, atOnce = false): void {
+    const lost = owner.files.lost(atOnce);
     if (lost === undefined) return;
     this.#failed = fatalStoreError(
       `The file ${lost} was removed or replaced while the store was open. Nothing more is written; put the file back and start the application again.`,

@@ -6,8 +6,9 @@ export class Statements {
 
   constructor(readonly db: SqliteDatabase) {}
 
-  run(sql: string, ...parameters: SqliteValue[]): void {
-    this.#prepared(sql).run(...parameters);
+  /** Returns how many rows it changed. */
+  run(sql: string, ...parameters: SqliteValue[]): number {
+    return Number(this.#prepared(sql).run(...parameters).changes);
   }
 
   /** The first row, or undefined. */

@@ -4,10 +4,21 @@
  *
  * The store's file is never opened past SQLite: closing such a descriptor would drop this process's locks on it.
  */
-import { accessSync, closeSync, constants, fsyncSync, openSync, type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { SqliteDatabase, SqliteDriver } from './driver.js';
 import { fatalStoreError } from './errors.js';
+import { inboxOwner, inboxPath } from './inbox.js';
 import { OwnerLock, type OwnerNote, ownNote } from './owner-lock.js';
 import { APPLICATION_ID, createStore, FORMAT_VERSION } from './schema.js';
 import { prepareLineIndex } from './waiting-lines.js';
@@ -17,6 +28,8 @@ const PAGE_BYTES = 2048;
 const LOG_HEADER_BYTES = 32;
 const FRAME_BYTES = PAGE_BYTES + 24;
 const CACHE_KIB = 16_384;
+/** Links that are followed for a file that is not there yet; a circle of links ends here. */
+const LINKS_MAX = 40;
 
 export interface StoreIdentity {
   readonly clusterId: string;
@@ -45,7 +58,7 @@ export interface OpenOptions {
 export function openAsOwner(options: OpenOptions): OwnedStore {
   const { driver, path } = options;
   checkFolder(path);
-  if (isThere(path)) checkStore(options).close();
+  if (!isThere(path) || isEmptyStore(options)) checkInbox(options);
   const lock = OwnerLock.acquire(driver, path, () => readNote(options));
   let db: SqliteDatabase | undefined;
   try {
@@ -63,6 +76,46 @@ export function openAsOwner(options: OpenOptions): OwnedStore {
     db?.close();
     lock.release();
     throw error;
+  }
+}
+
+/** Checks what is there; true when it is a database without anything in it. */
+function isEmptyStore(options: OpenOptions): boolean {
+  const db = checkStore(options);
+  try {
+    return isEmpty(db);
+  } finally {
+    db.close();
+  }
+}
+
+/** A new store would have another identity than what was handed in beside it, which then nobody could take in. */
+function checkInbox({ driver, path, clusterId }: OpenOptions): void {
+  const inbox = inboxPath(path);
+  const found = inboxOwner(driver, inbox);
+  if (found === undefined || found === clusterId) return;
+  throw fatalStoreError(
+    `There is no store at ${path}, but ${inbox} belongs to another store (${found}) and may hold messages for it. Put that store back beside it, move the inbox away, or name another path.`,
+  );
+}
+
+/**
+ * The file itself where the path, or a folder in it, is a symbolic link: SQLite puts its files beside the link's target,
+ * and two names of one store must have one lock. The file need not exist yet.
+ */
+export function realStorePath(path: string, links = LINKS_MAX): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It is not there yet, or cannot be reached, which is told when it is opened.
+  }
+  const folder = dirname(path);
+  if (folder === path || links === 0) return path;
+  const named = join(realStorePath(folder, links - 1), basename(path));
+  try {
+    return realStorePath(resolve(dirname(named), readlinkSync(named)), links - 1);
+  } catch {
+    return named;
   }
 }
 
@@ -191,7 +244,10 @@ function flushFolder(folder: string): void {
   }
 }
 
-/** Notices, at most once a second, that a file was removed or replaced while the store is open. */
+/**
+ * Notices, at most once a second, that a file was removed or replaced while the store is open: the store, what SQLite
+ * keeps beside it (an accepted message may be in the log only), or the lock that keeps other owners out.
+ */
 export class FileWatch {
   readonly #files: readonly { readonly path: string; readonly stats: Stats }[];
   #nextAt: number;
@@ -200,14 +256,17 @@ export class FileWatch {
     paths: readonly string[],
     private readonly monotonic: () => number,
   ) {
-    this.#files = paths.map((path) => ({ path, stats: statSync(path) }));
+    this.#files = paths.flatMap((path) => {
+      const stats = statSync(path, { throwIfNoEntry: false });
+      return stats === undefined ? [] : [{ path, stats }];
+    });
     this.#nextAt = monotonic() + 1_000;
   }
 
-  /** The path that is no longer the file it was. */
-  lost(): string | undefined {
+  /** The path that is no longer the file it was. `atOnce`: look also when the last look was just now. */
+  lost(atOnce: boolean): string | undefined {
     const now = this.monotonic();
-    if (now < this.#nextAt) return undefined;
+    if (now < this.#nextAt && !atOnce) return undefined;
     this.#nextAt = now + 1_000;
     return this.#files.find(({ path, stats }) => {
       const found = statSync(path, { throwIfNoEntry: false });

@@ -264,7 +264,7 @@ function cancel(work: Work, id: string): Outcome {
   }
   const row = seq === null ? undefined : work.line.row(seq);
   if (row === undefined) return NOT_FOUND;
-  if (row.state !== STATE_ENQUEUED) return ALREADY_STARTED;
+  if (row.state !== STATE_ENQUEUED || row.attempt > 0) return ALREADY_STARTED;
   const message = messageOfRow(row);
   removeFromLine(work, row);
   end(work, message, { state: 'cancelled' });

@@ -1,5 +1,5 @@
 /** Stores of the embedded adapter in folders of their own, for tests; and how to crash one without a second process. */
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WalFactory } from '../../../src/testing/wal-contract.js';
@@ -17,7 +17,7 @@ export function removeStoreFolders(): void {
 
 /** A new folder of its own. */
 export function storeFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'aq-sqlite-'));
+  const folder = mkdtempSync(join(realpathSync(tmpdir()), 'aq-sqlite-'));
   folders.add(folder);
   return folder;
 }
