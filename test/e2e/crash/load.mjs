@@ -202,9 +202,9 @@ export class Load {
     // Paused lines must not pile up: of each type only one entity, and the whole type rarely, is ever paused.
     const entityId = this.#chance(0.9) ? 'e0' : undefined;
     return this.#try('a pause', async () => {
-      await node.queueBus.pause(entityType, entityId);
+      await scopeOf(node, entityType, entityId).pause();
       await new Promise((resolve) => setTimeout(resolve, this.#below(15)));
-      await node.queueBus.resume(entityType, entityId);
+      await scopeOf(node, entityType, entityId).resume();
     });
   }
 
@@ -213,7 +213,7 @@ export class Load {
     const { entityType, entityId } = this.#target();
     recorder.record({ type: 'cancelCalled', entityType, entityId });
     effects.append({ a: 'purging', type: entityType, entity: entityId });
-    return this.#try('a purge of a line', () => node.queueBus.purge(entityType, entityId));
+    return this.#try('a purge of a line', () => scopeOf(node, entityType, entityId).purge());
   }
 
   async #letters() {
@@ -280,4 +280,9 @@ function seeded(seed) {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
+}
+
+/** The bus of a type alone, or of an entity. */
+function scopeOf(node, entityType, entityId) {
+  return entityId === undefined ? node.queueBus.forEntity(entityType) : node.queueBus.forEntity(entityType, entityId);
 }
