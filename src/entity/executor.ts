@@ -45,8 +45,8 @@ export interface ExecutorOptions {
 /** While payloads cannot be read, it is tried again this often, milliseconds. */
 const LOAD_RETRY_MS = 100;
 
-/** Handlers started in one turn of the event loop at most, and for how long (milliseconds), before I/O has its turn. */
-const TURN_STARTS_MAX = 512;
+/** Queries started in one turn of the event loop at most, and for how long (milliseconds), before I/O has its turn. */
+const TURN_QUERIES_MAX = 512;
 const TURN_MS_MAX = 4;
 
 class HandlerDeadline implements Deadline {
@@ -67,7 +67,8 @@ export class Executor {
   /** Items whose payloads are on their way from the store. */
   private readonly loading = new Set<Item>();
   private dispatchNumber = 0;
-  private startsInTurn = 0;
+  private nextTurn: Item[] = [];
+  private queriesInTurn = 0;
   private turnBeganAt = 0;
   private readonly handlerDeadlines = new WeakMap<Item, HandlerDeadline>();
 
@@ -79,37 +80,41 @@ export class Executor {
 
   /** Items that were handed over and whose handlers have not begun. */
   get starting(): number {
-    return this.startQueue.length + this.loading.size;
+    return this.startQueue.length + this.nextTurn.length + this.loading.size;
   }
 
   /** Starts the item's handler in a turn of its own, never inside the caller's stack or async context. */
   run(item: Item): void {
+    if (item.isVolatile && this.queriesHadTheirTurn()) this.nextTurn.push(item);
+    else this.enqueue(item);
+  }
+
+  private enqueue(item: Item): void {
     this.startQueue.push(item);
-    this.schedule();
+    if (this.startScheduled) return;
+    this.startScheduled = true;
+    this.options.detached(() => queueMicrotask(this.startQueued));
   }
 
   /**
-   * At the end of the current task while this turn of the event loop has started few handlers; else in the next turn.
-   * Handlers that cause each other would otherwise never let the event loop go.
+   * Commands let the event loop go with each commit. Queries need none, so queries that cause each other would keep it for
+   * ever: past a limit they wait for its next turn.
    */
-  private schedule(): void {
-    if (this.startScheduled) return;
-    this.startScheduled = true;
-    const { detached, timers, clock } = this.options;
-    if (this.startsInTurn === 0) {
-      this.turnBeganAt = clock.monotonic();
-      detached(() => timers.defer(this.newTurn));
+  private queriesHadTheirTurn(): boolean {
+    const now = this.options.clock.monotonic();
+    if (this.queriesInTurn === 0) {
+      this.turnBeganAt = now;
+      this.options.detached(() => this.options.timers.defer(this.newTurn));
     }
-    if (this.turnIsFull()) detached(() => timers.defer(this.startQueued));
-    else detached(() => queueMicrotask(this.startQueued));
-  }
-
-  private turnIsFull(): boolean {
-    return this.startsInTurn >= TURN_STARTS_MAX || this.options.clock.monotonic() - this.turnBeganAt >= TURN_MS_MAX;
+    this.queriesInTurn += 1;
+    return this.queriesInTurn > TURN_QUERIES_MAX || now - this.turnBeganAt >= TURN_MS_MAX;
   }
 
   private readonly newTurn = (): void => {
-    this.startsInTurn = 0;
+    this.queriesInTurn = 0;
+    const waiting = this.nextTurn;
+    this.nextTurn = [];
+    for (const item of waiting) this.run(item);
   };
 
   /** Gives back the items whose payloads are still on their way: their handlers will not begin. */
@@ -129,13 +134,7 @@ export class Executor {
     const queue = this.startQueue;
     this.startQueue = [];
     let missing: Item[] | undefined;
-    for (const [index, item] of queue.entries()) {
-      if (index > 0 && this.startsInTurn > 0 && this.turnIsFull()) {
-        this.startQueue = [...queue.slice(index), ...this.startQueue];
-        this.schedule();
-        break;
-      }
-      this.startsInTurn += 1;
+    for (const item of queue) {
       if (item.payload === undefined) {
         missing ??= [];
         missing.push(item);
