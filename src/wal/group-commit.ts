@@ -50,7 +50,7 @@ export interface GroupCommitOptions {
  */
 export const COMMIT_WEIGHT_MAX = 512;
 /** What a transition costs beside a plain one: those that write dead letters or look for ids take 25 to 60 µs on SQLite. */
-const HEAVY_WEIGHT = 12;
+const HEAVY_WEIGHT = 24;
 const KEPT_WEIGHT = 4;
 /** While the store fails, it is tried again this often, milliseconds. */
 const STORE_RETRY_MS = 100;
