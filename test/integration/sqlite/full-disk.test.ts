@@ -37,7 +37,9 @@ describe('a node whose disk is full', () => {
     await node.start();
     await node.queueBus.enqueue('t', 'a', 'e', {});
     await node.whenIdle();
-    const { page_count: pages } = db?.prepare('PRAGMA page_count').get() as { page_count: number };
+    const { page_count: pages } = (db as unknown as SqliteDatabase).prepare('PRAGMA page_count').get() as {
+      page_count: number;
+    };
     db?.prepare(`PRAGMA max_page_count = ${pages + 20}`).get();
     const filler = 'x'.repeat(2_000);
     const recovered = node.events.once('recovered');
