@@ -11,15 +11,21 @@
  */
 import type { Clock } from '../runtime/clock.js';
 import type { Timers } from '../runtime/timers.js';
+import {
+  type Batch,
+  FROM_CALLERS,
+  type Group,
+  isUnusable,
+  moved,
+  type Participant,
+  refuseAll,
+  weightOf,
+  withoutAppends,
+} from './commit-batch.js';
 import type { Outcome, Transition } from './transition.js';
-import { type CommitAnswer, CommitNumberError, StaleEpochError, StoreUnavailableError, type Wal } from './wal.js';
+import { type CommitAnswer, StoreUnavailableError, type Wal } from './wal.js';
 
-export interface Participant {
-  /** The commit with this transition is durable. */
-  committed(outcome: Outcome, transition: Transition, now: number): void;
-  /** Only for appends, and for anything when the shard is lost: it was not and will not be applied. */
-  refused(error: Error, transition: Transition): void;
-}
+export type { Participant } from './commit-batch.js';
 
 export interface GroupCommitEvents {
   /** Durable: called before the participants, so that what came in from the inbox stands ahead of this commit's own. */
@@ -49,23 +55,8 @@ export interface GroupCommitOptions {
  * (measured, 2 cores); larger batches gain little throughput.
  */
 export const COMMIT_WEIGHT_MAX = 512;
-/** What a transition costs beside a plain one: those that write dead letters or look for ids take 25 to 60 µs on SQLite. */
-const HEAVY_WEIGHT = 24;
-const KEPT_WEIGHT = 4;
 /** While the store fails, it is tried again this often, milliseconds. */
 const STORE_RETRY_MS = 100;
-
-interface Batch {
-  readonly transitions: Transition[];
-  readonly participants: Participant[];
-  /** As `groupEnds`, relative to the batch. */
-  readonly groups: readonly Group[];
-}
-
-interface Group {
-  readonly start: number;
-  readonly end: number;
-}
 
 export class GroupCommit {
   private transitions: Transition[] = [];
@@ -357,62 +348,4 @@ export class GroupCommit {
     this.idleWaiters = [];
     for (const wake of waiters) wake();
   }
-}
-
-/** What callers ask for, as against what the owner itself found out about its messages. */
-const FROM_CALLERS: ReadonlySet<Transition['type']> = new Set([
-  'append',
-  'cancel',
-  'replay',
-  'purge',
-  'pause',
-  'resume',
-]);
-
-/** Neither lost nor unavailable: the store's own code failed on what it was given, and rolled back. */
-function isUnusable(error: Error): boolean {
-  return !(
-    error instanceof StoreUnavailableError ||
-    error instanceof StaleEpochError ||
-    error instanceof CommitNumberError
-  );
-}
-
-function moved(groups: readonly Group[], by: number): Group[] {
-  return groups.map(({ start, end }) => ({ start: start + by, end: end + by }));
-}
-
-function weightOf(transition: Transition): number {
-  switch (transition.type) {
-    case 'dispatch':
-      return 1;
-    case 'append':
-      return transition.message.messageId === undefined && transition.delayMs === undefined ? 1 : KEPT_WEIGHT;
-    case 'complete':
-      return transition.keepVerdict === true || transition.reply !== undefined ? KEPT_WEIGHT : 1;
-    default:
-      return HEAVY_WEIGHT;
-  }
-}
-
-function refuseAll(batch: Batch, error: Error): void {
-  batch.participants.forEach((participant, index) => {
-    participant.refused(error, batch.transitions[index] as Transition);
-  });
-}
-
-/** The transitions of all batches in order, without appends: those are refused. */
-function withoutAppends(batches: readonly Batch[], error: Error): Batch {
-  const kept: Batch = { transitions: [], participants: [], groups: [] };
-  for (const { transitions, participants } of batches) {
-    transitions.forEach((transition, index) => {
-      const participant = participants[index] as Participant;
-      if (transition.type === 'append') participant.refused(error, transition);
-      else {
-        kept.transitions.push(transition);
-        kept.participants.push(participant);
-      }
-    });
-  }
-  return kept;
 }

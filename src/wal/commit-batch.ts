@@ -1,0 +1,87 @@
+/**
+ * What a group commit is made of: transitions with those who want to hear of them, what each costs, and what is done with
+ * a batch that could not be committed. Pure, but for telling participants.
+ */
+import type { Outcome, Transition } from './transition.js';
+import { CommitNumberError, StaleEpochError, StoreUnavailableError } from './wal.js';
+
+export interface Participant {
+  /** The commit with this transition is durable. */
+  committed(outcome: Outcome, transition: Transition, now: number): void;
+  /** Only for appends, and for anything when the shard is lost: it was not and will not be applied. */
+  refused(error: Error, transition: Transition): void;
+}
+
+export interface Batch {
+  readonly transitions: Transition[];
+  readonly participants: Participant[];
+  /** As `groupEnds`, relative to the batch. */
+  readonly groups: readonly Group[];
+}
+
+export interface Group {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a transition costs beside a plain one: those that write dead letters or look for ids take 25 to 60 µs on SQLite. */
+const HEAVY_WEIGHT = 24;
+const KEPT_WEIGHT = 4;
+
+/** What callers ask for, as against what the owner itself found out about its messages. */
+export const FROM_CALLERS: ReadonlySet<Transition['type']> = new Set([
+  'append',
+  'cancel',
+  'replay',
+  'purge',
+  'pause',
+  'resume',
+]);
+
+/** Neither lost nor unavailable: the store's own code failed on what it was given, and rolled back. */
+export function isUnusable(error: Error): boolean {
+  return !(
+    error instanceof StoreUnavailableError ||
+    error instanceof StaleEpochError ||
+    error instanceof CommitNumberError
+  );
+}
+
+export function moved(groups: readonly Group[], by: number): Group[] {
+  return groups.map(({ start, end }) => ({ start: start + by, end: end + by }));
+}
+
+export function weightOf(transition: Transition): number {
+  switch (transition.type) {
+    case 'dispatch':
+      return 1;
+    case 'append':
+      return transition.message.messageId === undefined && transition.delayMs === undefined ? 1 : KEPT_WEIGHT;
+    case 'complete':
+      return transition.keepVerdict === true || transition.reply !== undefined ? KEPT_WEIGHT : 1;
+    default:
+      return HEAVY_WEIGHT;
+  }
+}
+
+export function refuseAll(batch: Batch, error: Error): void {
+  batch.participants.forEach((participant, index) => {
+    participant.refused(error, batch.transitions[index] as Transition);
+  });
+}
+
+/** The transitions of all batches in order, without appends: those are refused. */
+export function withoutAppends(batches: readonly Batch[], error: Error): Batch {
+  const kept: Batch = { transitions: [], participants: [], groups: [] };
+  for (const { transitions, participants } of batches) {
+    transitions.forEach((transition, index) => {
+      const participant = participants[index] as Participant;
+      if (transition.type === 'append') participant.refused(error, transition);
+      else {
+        kept.transitions.push(transition);
+        kept.participants.push(participant);
+      }
+    });
+  }
+  return kept;
+}
