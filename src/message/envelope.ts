@@ -20,6 +20,11 @@ export interface Envelope {
   readonly headers?: MessageHeaders | undefined;
   /** The caller's idempotency key, scoped to the entity. */
   readonly messageId?: string | undefined;
+  /**
+   * Who waits for the verdict, as the transport names it, or any text for one who only looks into the store. Kept by
+   * stores that several nodes share; the verdict of such a message stays for `waiterTtlMs` (M12).
+   */
+  readonly replyTo?: string | undefined;
 }
 
 /** A handler's error as it is stored and sent: never a live object. */

@@ -242,13 +242,16 @@ export class GroupCommit {
       this.number += 1;
       this.recover();
       events.answered(answer, batch.transitions.length, clock.monotonic() - startedAt);
+      let deferred = 0;
       for (let index = 0; index < batch.participants.length; index += 1) {
-        (batch.participants[index] as Participant).committed(
-          answer.outcomes[index] as Outcome,
-          batch.transitions[index] as Transition,
-          answer.now,
-        );
+        const outcome = answer.outcomes[index] as Outcome;
+        if (outcome.type === 'deferred') deferred += 1;
+        else {
+          const transition = batch.transitions[index] as Transition;
+          (batch.participants[index] as Participant).committed(outcome, transition, answer.now);
+        }
       }
+      if (deferred > 0) this.putBackDeferred(batch, answer.outcomes);
       if (this.gathered === 0) break;
       // Let I/O and the handlers that were just started have a turn; what they finish joins the next batch.
       await new Promise<void>((resolve) => this.options.timers.defer(resolve));
@@ -260,6 +263,24 @@ export class GroupCommit {
       this.wakeIdleWaiters();
       events.drained();
     }
+  }
+
+  /** Appends that had to wait for offers go first in the next batch, ahead of everything that was gathered since (I4). */
+  private putBackDeferred(batch: Batch, outcomes: readonly Outcome[]): void {
+    const isDeferred = (index: number): boolean => outcomes[index]?.type === 'deferred';
+    const transitions = batch.transitions.filter((_, index) => isDeferred(index));
+    const participants = batch.participants.filter((_, index) => isDeferred(index));
+    const before: number[] = [0];
+    for (const outcome of outcomes) before.push((before.at(-1) as number) + (outcome.type === 'deferred' ? 1 : 0));
+    // The appends of a group are deferred together, so that it is still one.
+    const groups = batch.groups
+      .map(({ start, end }) => ({ start: before[start] as number, end: before[end] as number }))
+      .filter(({ start, end }) => end - start > 1);
+    const late = this.groupEnds.filter((group) => group.start >= this.taken);
+    this.transitions = [...transitions, ...this.transitions.slice(this.taken)];
+    this.participants = [...participants, ...this.participants.slice(this.taken)];
+    this.groupEnds = [...groups, ...moved(late, transitions.length - this.taken)];
+    this.taken = 0;
   }
 
   /** What to do with a batch whose commit failed: the batch to try next, or undefined when the shard is lost. */

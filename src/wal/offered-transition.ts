@@ -64,10 +64,11 @@ function copyAppend(transition: Extract<OfferedTransition, { type: 'append' }>):
 function checkEnvelope(message: Envelope): void {
   if (typeof message !== 'object' || message === null) throw refused('append', 'message', message);
   for (const field of ['id', 'entityType', 'entityId', 'name'] as const) text('append', field, message[field]);
-  const { kind, payload, headers, messageId } = message;
+  const { kind, payload, headers, messageId, replyTo } = message;
   if (kind !== 'command' && kind !== 'query') throw refused('append', 'kind', kind);
   if (typeof payload !== 'string') throw refused('append', 'payload', payload);
   if (messageId !== undefined && messageId !== '') text('append', 'messageId', messageId);
+  if (replyTo !== undefined) text('append', 'replyTo', replyTo);
   if (headers === undefined) return;
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers))
     throw refused('append', 'headers', headers);

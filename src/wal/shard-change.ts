@@ -25,17 +25,20 @@ import {
   unpushNumbered,
 } from './shard-lists.js';
 import type { DeadLetterReason, StoredMessage, Verdict } from './transition.js';
-import type { RetentionOptions } from './wal.js';
+import type { ShardRules } from './wal.js';
+
+/** How long a verdict stays for a waiter on another node, milliseconds. */
+const WAITER_TTL_MS = 600_000;
 
 /** One commit at work. */
 export interface ShardChange {
   readonly state: ShardState;
   readonly now: number;
-  readonly retention: RetentionOptions;
+  readonly retention: ShardRules;
   readonly undo: (() => void)[];
 }
 
-export function beginChange(state: ShardState, now: number, retention: RetentionOptions): ShardChange {
+export function beginChange(state: ShardState, now: number, retention: ShardRules): ShardChange {
   const numbers = { ...state.numbers };
   const undo = [() => void (state.numbers = numbers)];
   return { state, now, retention, undo };
@@ -164,7 +167,13 @@ export function removeLetter(change: ShardChange, number: number, message: Store
 
 export function keepVerdict(change: ShardChange, message: StoredMessage, verdict: Verdict): void {
   const { state } = change;
-  const time: Timed = { at: change.now + change.retention.entryTtlMs, order: state.numbers.nextKept, id: message.id };
+  const { entryTtlMs, waiterTtlMs = WAITER_TTL_MS } = change.retention;
+  const isForWaiter = message.messageId === undefined && message.replyTo !== undefined;
+  const time: Timed = {
+    at: change.now + (isForWaiter ? waiterTtlMs : entryTtlMs),
+    order: state.numbers.nextKept,
+    id: message.id,
+  };
   state.numbers.nextKept += 1;
   setEntry(change, state.verdicts, message.id, {
     id: message.id,

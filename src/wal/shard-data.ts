@@ -6,7 +6,7 @@
 import type { EntityKey } from '../message/entity-key.js';
 import { type Compare, emptyNumberedList, emptySortedList, type NumberedList, type SortedList } from './shard-lists.js';
 import type { DeadLetter, StoredMessage, Verdict } from './transition.js';
-import type { CommitAnswer, Offer, OutboxEntry, PausedLine } from './wal.js';
+import type { CommitAnswer, Offer, OutboxEntry, PausedLine, QuarantinedOffer } from './wal.js';
 
 /** Something that happens at a time; `order` decides between two at the same time. */
 export interface Timed {
@@ -53,6 +53,9 @@ export interface ShardState {
   epoch: number;
   /** The owner's incarnation; undefined while nobody owns the shard. */
   incarnation: string | undefined;
+  /** The owning node's name, and its signs of life (M6). */
+  node: string;
+  beat: number;
   /** Number and answer of the last commit of this epoch (M1). */
   commitNumber: number;
   lastAnswer: CommitAnswer | undefined;
@@ -84,6 +87,9 @@ export interface ShardState {
   /** Highest number per session that is durable (in the inbox or taken in), and that a commit has taken in. */
   offered: Map<string, number>;
   taken: Map<string, number>;
+  /** Empty: every type may be offered. */
+  allowedTypes: Set<string>;
+  quarantined: QuarantinedOffer[];
 }
 
 export function emptyShard(shard = 0): ShardState {
@@ -91,6 +97,8 @@ export function emptyShard(shard = 0): ShardState {
     shard,
     epoch: 0,
     incarnation: undefined,
+    node: '',
+    beat: 0,
     commitNumber: 0,
     lastAnswer: undefined,
     numbers: {
@@ -124,6 +132,8 @@ export function emptyShard(shard = 0): ShardState {
     inbox: [],
     offered: new Map(),
     taken: new Map(),
+    allowedTypes: new Set(),
+    quarantined: [],
   };
 }
 

@@ -3,7 +3,7 @@ import { entityKey } from '../message/entity-key.js';
 import type { ShardState } from './shard-data.js';
 import { numberedAfter, sortedFirst } from './shard-lists.js';
 import type { DeadLetter, ShardCounts, StoredMessage } from './transition.js';
-import type { DeadLetterQuery, MessageHead, OpenedShard, OutboxEntry, StatusRecord } from './wal.js';
+import type { DeadLetterQuery, MessageHead, OpenedShard, OutboxEntry, SignOfLife, StatusRecord } from './wal.js';
 
 export function readHead(message: StoredMessage): MessageHead {
   const { seq, entityType, entityId, name, state, attempt, interruptions, notBefore, expiresAt } = message;
@@ -106,6 +106,10 @@ export function readOutbox(state: ShardState, limit: number): readonly OutboxEnt
 
 export function readOfferMark(state: ShardState, session: string): number {
   return state.taken.get(session) ?? 0;
+}
+
+export function readSign({ epoch, incarnation, node, beat }: ShardState): SignOfLife {
+  return { epoch, incarnation, node, beat };
 }
 
 /** What a new owner must know, all but whether the last one left cleanly. */

@@ -7,7 +7,7 @@ import { type AttemptRecord, HISTORY_LENGTH_MAX, type StoredMessage } from './tr
 
 /** Only the fields of an envelope, absent ones left out. */
 export function copyEnvelope(envelope: Envelope): Envelope {
-  const { id, kind, entityType, entityId, name, payload, headers, messageId } = envelope;
+  const { id, kind, entityType, entityId, name, payload, headers, messageId, replyTo } = envelope;
   return {
     id,
     kind,
@@ -17,6 +17,7 @@ export function copyEnvelope(envelope: Envelope): Envelope {
     payload,
     ...(headers !== undefined && { headers: { ...headers } }),
     ...(messageId !== undefined && { messageId }),
+    ...(replyTo !== undefined && { replyTo }),
   };
 }
 

@@ -8,7 +8,7 @@ import { copyOffer } from './offered-transition.js';
 import { beginChange, forgetOldestVerdicts, type ShardChange, setEntry, undoChange } from './shard-change.js';
 import type { ShardState } from './shard-data.js';
 import { compactNumbered } from './shard-lists.js';
-import { readOpened } from './shard-reads.js';
+import { readOpened, readSign } from './shard-reads.js';
 import { applyTransition } from './shard-transitions.js';
 import type { Outcome, StoredMessage, Transition } from './transition.js';
 import {
@@ -17,13 +17,20 @@ import {
   IllegalTransitionError,
   OFFERS_TAKEN_MAX,
   type Offer,
+  type OfferLimits,
+  type OpenClaim,
   type OpenedShard,
   type RetentionOptions,
+  ShardFullError,
+  ShardHeldError,
+  type ShardRules,
   StaleEpochError,
   type TakenOffer,
 } from './wal.js';
 
 export { emptyShard, type ShardState } from './shard-data.js';
+
+const DEFERRED: Outcome = { type: 'deferred' };
 
 /** Who speaks: an owner, by what it was given when it opened the shard. */
 export interface OwnerClaim {
@@ -38,11 +45,20 @@ export interface ShardCommit extends OwnerClaim {
 
 /**
  * Gives the shard to a new owner. `epochMin` is for stores that must jump further than one (I6); the epoch always grows.
+ * With a claim: throws `ShardHeldError` unless the shard is free, its own, or silent (M6).
  */
-export function openShard(state: ShardState, incarnation: string, epochMin = 0): OpenedShard {
+export function openShard(state: ShardState, incarnation: string, epochMin = 0, claim?: OpenClaim): OpenedShard {
+  if (claim !== undefined && state.incarnation !== undefined && state.incarnation !== incarnation) {
+    const { silent } = claim;
+    const isSilent =
+      silent?.epoch === state.epoch && silent.incarnation === state.incarnation && silent.beat === state.beat;
+    if (!isSilent) throw new ShardHeldError(state.shard, readSign(state));
+  }
   const clean = state.incarnation === undefined;
-  state.epoch = Math.max(state.epoch + 1, epochMin);
+  state.epoch = Math.max(state.epoch + 1, epochMin, (claim?.epochSeen ?? 0) + 1);
   state.incarnation = incarnation;
+  state.node = claim?.node ?? '';
+  state.beat += 1;
   state.commitNumber = 0;
   state.lastAnswer = undefined;
   return { ...readOpened(state), clean };
@@ -52,19 +68,22 @@ export function openShard(state: ShardState, incarnation: string, epochMin = 0):
 export function releaseShard(state: ShardState, claim: OwnerClaim): void {
   if (isStale(state, claim)) return;
   state.incarnation = undefined;
+  state.node = '';
+  state.beat += 1;
   state.lastAnswer = undefined;
+}
+
+/** A sign of life of the owner. Throws `StaleEpochError`. */
+export function renewShard(state: ShardState, claim: OwnerClaim): void {
+  checkOwner(state, claim);
+  state.beat += 1;
 }
 
 /**
  * Applies a batch: first the offers that are in the inbox, then the owner's transitions, in order.
  * Throws `StaleEpochError`, `CommitNumberError` or `IllegalTransitionError`.
  */
-export function applyCommit(
-  state: ShardState,
-  commit: ShardCommit,
-  now: number,
-  retention: RetentionOptions,
-): CommitAnswer {
+export function applyCommit(state: ShardState, commit: ShardCommit, now: number, retention: ShardRules): CommitAnswer {
   checkOwner(state, commit);
   if (commit.number === state.commitNumber && state.lastAnswer !== undefined) return state.lastAnswer;
   if (commit.number !== state.commitNumber + 1) {
@@ -74,14 +93,20 @@ export function applyCommit(
   }
   const change = beginChange(state, now, retention);
   try {
+    const quarantinedBefore = state.quarantined.length;
     const taken = takeOffers(change);
+    const quarantined = state.quarantined.length - quarantinedBefore;
     const outcomes: Outcome[] = [];
-    for (const transition of commit.transitions) outcomes.push(applyTransition(change, transition));
+    const defers = retention.defersAppends === true && state.inbox.length > 0;
+    for (const transition of commit.transitions)
+      outcomes.push(defers && transition.type === 'append' ? DEFERRED : applyTransition(change, transition));
     forgetOldestVerdicts(change, () => state.verdicts.size > retention.verdictsMax);
     compactNumbered(state.line);
     compactNumbered(state.letters);
     state.commitNumber = commit.number;
-    state.lastAnswer = { outcomes, taken, now, nextSeq: state.numbers.nextSeq };
+    state.beat += 1;
+    const { nextSeq } = state.numbers;
+    state.lastAnswer = { outcomes, taken, now, nextSeq, ...(quarantined > 0 && { quarantined }) };
     return state.lastAnswer;
   } catch (error) {
     undoChange(change);
@@ -93,7 +118,7 @@ export function applyCommit(
  * Takes offers into the inbox, those that are new. A gap in a session's numbers or an illegal transition throws
  * `IllegalTransitionError` and takes in none of them.
  */
-export function applyOffers(state: ShardState, offers: readonly Offer[]): void {
+export function applyOffers(state: ShardState, offers: readonly Offer[], limits?: OfferLimits): void {
   const offered = new Map<string, number>();
   const fresh: Offer[] = [];
   for (const offer of offers.map(copyOffer)) {
@@ -108,6 +133,12 @@ export function applyOffers(state: ShardState, offers: readonly Offer[]): void {
     fresh.push(offer);
   }
   if (fresh.length === 0) return;
+  const depthMax = limits?.depthMax ?? 0;
+  if (depthMax > 0) {
+    const appends = fresh.filter((offer) => offer.transition.type === 'append').length;
+    const depth = state.line.entries.size + state.delayed.size + state.inbox.length;
+    if (appends > 0 && depth + appends > depthMax) throw new ShardFullError(state.shard, depth, depthMax);
+  }
   for (const [session, number] of offered) state.offered.set(session, number);
   state.inbox = state.inbox.concat(fresh);
 }
@@ -130,14 +161,34 @@ export function takeOffers(change: ShardChange): TakenOffer[] {
   const { state } = change;
   const { inbox } = state;
   if (inbox.length === 0) return [];
-  state.inbox = inbox.slice(OFFERS_TAKEN_MAX);
+  const takenMax = change.retention.offersTakenMax ?? OFFERS_TAKEN_MAX;
+  state.inbox = inbox.slice(takenMax);
   change.undo.push(() => void (state.inbox = inbox));
-  return inbox.slice(0, OFFERS_TAKEN_MAX).map((offer) => {
+  const taken: TakenOffer[] = [];
+  for (const offer of inbox.slice(0, takenMax)) {
     setEntry(change, state.taken, offer.session, offer.number);
+    if (isForeign(state, offer)) {
+      quarantine(change, offer);
+      continue;
+    }
     const outcome = applyTransition(change, offer.transition);
     const message = messageOf(state, outcome);
-    return { offer, outcome, ...(message !== undefined && { message }) };
-  });
+    taken.push({ offer, outcome, ...(message !== undefined && { message }) });
+  }
+  return taken;
+}
+
+/** A message of a type that no node of this shard's group has ever known. */
+function isForeign({ allowedTypes }: ShardState, { transition }: Offer): boolean {
+  return transition.type === 'append' && allowedTypes.size > 0 && !allowedTypes.has(transition.message.entityType);
+}
+
+function quarantine(change: ShardChange, offer: Offer): void {
+  const { quarantined } = change.state;
+  const { transition } = offer;
+  const type = transition.type === 'append' ? transition.message.entityType : '';
+  quarantined.push({ text: JSON.stringify(offer), reason: `unknown entity type "${type}"`, at: change.now });
+  change.undo.push(() => quarantined.pop());
 }
 
 /** The message that an offer has just put in line. */

@@ -267,7 +267,7 @@ function cancel(change: ShardChange, id: string): Outcome {
   if (message.state !== 'enqueued' || message.attempt > 0) return ALREADY_STARTED;
   if (seq === 0) removeDelayed(change, id);
   else removeFromLine(change, message);
-  end(change, message, { state: 'cancelled' });
+  end(change, message, { state: 'cancelled' }, message.replyTo !== undefined);
   return { type: 'cancelled', message };
 }
 
@@ -279,8 +279,10 @@ function replay(change: ShardChange, transition: Of<'replay'>): Outcome {
   if (known !== undefined) return known;
   removeLetter(change, letter.number, letter.message);
   state.numbers.accepted += 1;
+  // Whoever waited for the first one has its verdict.
+  const { replyTo: _answered, ...kept } = letter.message;
   const message: StoredMessage = {
-    ...letter.message,
+    ...kept,
     id: transition.newId,
     seq: state.numbers.nextSeq,
     state: 'enqueued',
@@ -315,7 +317,7 @@ function bury(
 }
 
 function expired(change: ShardChange, message: StoredMessage): Outcome {
-  bury(change, message, { state: 'expired' });
+  bury(change, message, { state: 'expired' }, message.replyTo !== undefined);
   return { type: 'expired', message };
 }
 

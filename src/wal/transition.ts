@@ -153,6 +153,11 @@ export type Outcome =
       readonly dispatched: boolean;
       readonly expiresAt?: number | undefined;
     }
+  /**
+   * `append`: offers of others were left in the inbox, which go first (M2). Nothing was done; the owner sends it again
+   * with a later commit. Only from stores with `defersAppends`.
+   */
+  | { readonly type: 'deferred' }
   /** Accepted and waiting for its time; it has no place in line yet. */
   | { readonly type: 'delayed'; readonly notBefore: number }
   /**

@@ -50,7 +50,7 @@ export interface Wal {
    * numbers or an illegal transition rejects the whole call (`IllegalTransitionError`), so that what is in the inbox can
    * always be taken in. Works on a shard without an owner.
    */
-  offer(shard: number, offers: readonly Offer[]): Promise<void>;
+  offer(shard: number, offers: readonly Offer[], limits?: OfferLimits): Promise<void>;
   /** The highest number of a session that a commit has taken in; 0 if none. */
   offerMark(shard: number, session: string): Promise<number>;
 
@@ -92,6 +92,85 @@ export interface Wal {
   cleanup(shard: number, epoch: number, incarnation: string, limit: number): Promise<number>;
 }
 
+/**
+ * A store that several nodes share. Each owner's hold on its shard is a lease: the store counts the owner's signs of life
+ * beside the data that they guard, and a shard that was not released is opened only by one who saw that count stand still
+ * for a whole lease by its own monotonic clock (M6). The store knows no clock for leases; the nodes count.
+ */
+export interface SharedWal extends Wal {
+  /**
+   * As `Wal.open`, for one who respects the present owner. Opens a shard that has no owner, one whose owner is
+   * `incarnation` itself, or one whose sign of life is still `claim.silent`, checked in one step with the opening.
+   * Without a claim: opens whatever is there (tools and tests).
+   * @throws ShardHeldError when the shard has an owner that was not silent.
+   */
+  open(shard: number, incarnation: string, claim?: OpenClaim): Promise<OpenedShard>;
+  /** A sign of life without a commit. Every `open` and `commit` is one too. @throws StaleEpochError */
+  renew(shard: number, epoch: number, incarnation: string): Promise<void>;
+  /** The signs of life of these shards, in their order. */
+  signs(shards: readonly number[]): Promise<readonly SignOfLife[]>;
+  /**
+   * The entity types that may be in this shard; offers of any other type go to the quarantine instead of the line. Until
+   * it is called, every type may. Grows only: a node of an older version does not take away what a newer one knows.
+   */
+  allowTypes(shard: number, entityTypes: readonly string[]): Promise<void>;
+  /** What was offered and cannot be taken into the line, newest first, at most `limit`. */
+  quarantine(shard: number, limit: number): Promise<readonly QuarantinedOffer[]>;
+}
+
+export interface OpenClaim {
+  /** The opener's name, for `signs`. */
+  readonly node: string;
+  /** The sign of life that the opener saw stand still for a whole lease. Absent: only a shard without owner is opened. */
+  readonly silent?: SignOfLife | undefined;
+  /** The highest epoch of this shard that the opener has seen; the new one is higher (I6, M8). Default 0. */
+  readonly epochSeen?: number | undefined;
+}
+
+export interface SignOfLife {
+  readonly epoch: number;
+  /** Undefined: the shard has no owner. */
+  readonly incarnation: string | undefined;
+  /** Name of the owning node, as it called itself; empty when it has no owner. */
+  readonly node: string;
+  /** Grows with everything that the owner does. */
+  readonly beat: number;
+}
+
+export interface QuarantinedOffer {
+  /** The text as it stood in the inbox, cut to 4,096 characters. */
+  readonly text: string;
+  /** Why it cannot be taken in, in words. */
+  readonly reason: string;
+  /** Wall time, milliseconds. */
+  readonly at: number;
+}
+
+/** The shard has an owner that gave a sign of life: it is not open to others. */
+export class ShardHeldError extends Error {
+  override readonly name = 'ShardHeldError';
+  constructor(
+    readonly shard: number,
+    readonly sign: SignOfLife,
+  ) {
+    super(`Shard ${shard} is held by node "${sign.node}" with epoch ${sign.epoch}, which gave a sign of life.`);
+  }
+}
+
+/** The shard has as many pending messages as it may have; nothing of the offer was taken. */
+export class ShardFullError extends Error {
+  override readonly name = 'ShardFullError';
+  constructor(
+    readonly shard: number,
+    readonly depth: number,
+    readonly depthMax: number,
+  ) {
+    super(
+      `Shard ${shard} holds ${depth} pending messages and offers, and may hold ${depthMax}; the offer does not fit.`,
+    );
+  }
+}
+
 export interface StoreDescription {
   /** e.g. `memory`, `sqlite`. */
   readonly kind: string;
@@ -102,6 +181,13 @@ export interface StoreDescription {
   readonly shardCount: number;
   /** The level's name and what it survives, in words. */
   readonly durability: string;
+  /** Offers that one commit takes in at most (M3). */
+  readonly offersTakenMax: number;
+  /**
+   * Whether an append of the owner waits while offers are left in the inbox (M2): outcome `deferred`. A store whose offers
+   * come from tools only, and are no new messages, need not.
+   */
+  readonly defersAppends: boolean;
 }
 
 export interface OpenedShard {
@@ -142,6 +228,16 @@ export interface CommitAnswer {
   readonly now: number;
   /** As in `OpenedShard`, after this commit. */
   readonly nextSeq: number;
+  /** Offers that this commit found unusable and put into the quarantine. Absent: none. */
+  readonly quarantined?: number | undefined;
+}
+
+export interface OfferLimits {
+  /**
+   * Messages that may be pending in the shard, offers included. Checked when one of the offers is an append. 0: unbounded.
+   * @throws ShardFullError
+   */
+  readonly depthMax: number;
 }
 
 /**
@@ -233,6 +329,16 @@ export interface RetentionOptions {
    * by the order of keeping) are forgotten first. Default 1,000,000.
    */
   readonly verdictsMax: number;
+  /** How long a verdict stays that is kept only for a waiter on another node, milliseconds. Default 600,000. */
+  readonly waiterTtlMs?: number | undefined;
+}
+
+/** What a shard's rules depend on besides its state. */
+export interface ShardRules extends RetentionOptions {
+  /** Default `OFFERS_TAKEN_MAX`. */
+  readonly offersTakenMax?: number | undefined;
+  /** Default false. */
+  readonly defersAppends?: boolean | undefined;
 }
 
 /** The commit's epoch or incarnation is not the shard's: someone else owns it now (I3). Never retried by the loser. */

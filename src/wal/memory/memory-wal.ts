@@ -15,6 +15,7 @@ import {
   readOfferMark,
   readOutbox,
   readScan,
+  readSign,
   readStatus,
 } from '../shard-reads.js';
 import {
@@ -24,6 +25,7 @@ import {
   emptyShard,
   openShard,
   releaseShard,
+  renewShard,
   type ShardState,
 } from '../shard-state.js';
 import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
@@ -34,14 +36,20 @@ import {
   type DeadLetterQuery,
   type DeadLetterRef,
   type MessageHead,
+  OFFERS_TAKEN_MAX,
   type Offer,
+  type OfferLimits,
+  type OpenClaim,
   type OpenedShard,
   type OutboxEntry,
+  type QuarantinedOffer,
   type RetentionOptions,
+  type ShardRules,
+  type SharedWal,
+  type SignOfLife,
   type StatusRecord,
   type StoreDescription,
   StoreUnavailableError,
-  type Wal,
 } from '../wal.js';
 
 export interface MemoryStoreOptions {
@@ -81,13 +89,17 @@ export interface MemoryWalOptions extends MemoryStoreOptions {
   readonly store?: MemoryStore | undefined;
   /** Defaults as in `RetentionOptions`. */
   readonly retention?: Partial<RetentionOptions> | undefined;
+  /** Default `OFFERS_TAKEN_MAX`. */
+  readonly offersTakenMax?: number | undefined;
+  /** As in `StoreDescription`. Default false: as the embedded store. */
+  readonly defersAppends?: boolean | undefined;
 }
 
-export class MemoryWal implements Wal {
+export class MemoryWal implements SharedWal {
   readonly description: StoreDescription;
   readonly store: MemoryStore;
   readonly #clock: Clock;
-  readonly #retention: RetentionOptions;
+  readonly #retention: ShardRules;
   #started = false;
 
   constructor(options: MemoryWalOptions) {
@@ -96,6 +108,9 @@ export class MemoryWal implements Wal {
     this.#retention = {
       entryTtlMs: options.retention?.entryTtlMs ?? 86_400_000,
       verdictsMax: options.retention?.verdictsMax ?? 1_000_000,
+      waiterTtlMs: options.retention?.waiterTtlMs,
+      offersTakenMax: options.offersTakenMax ?? OFFERS_TAKEN_MAX,
+      defersAppends: options.defersAppends ?? false,
     };
     this.description = {
       kind: 'memory',
@@ -103,6 +118,8 @@ export class MemoryWal implements Wal {
       formatVersion: 1,
       shardCount: this.store.shardCount,
       durability: 'none: what is stored ends with the process',
+      offersTakenMax: options.offersTakenMax ?? OFFERS_TAKEN_MAX,
+      defersAppends: options.defersAppends ?? false,
     };
   }
 
@@ -114,8 +131,24 @@ export class MemoryWal implements Wal {
     this.#started = false;
   }
 
-  async open(shard: number, incarnation: string): Promise<OpenedShard> {
-    return openShard(this.#shard(shard), incarnation);
+  async open(shard: number, incarnation: string, claim?: OpenClaim): Promise<OpenedShard> {
+    return openShard(this.#shard(shard), incarnation, 0, claim);
+  }
+
+  async renew(shard: number, epoch: number, incarnation: string): Promise<void> {
+    renewShard(this.#shard(shard), { epoch, incarnation });
+  }
+
+  async signs(shards: readonly number[]): Promise<readonly SignOfLife[]> {
+    return shards.map((shard) => readSign(this.#shard(shard)));
+  }
+
+  async allowTypes(shard: number, entityTypes: readonly string[]): Promise<void> {
+    for (const type of entityTypes) this.#shard(shard).allowedTypes.add(type);
+  }
+
+  async quarantine(shard: number, limit: number): Promise<readonly QuarantinedOffer[]> {
+    return this.#shard(shard).quarantined.slice(-limit).reverse();
   }
 
   async commit(request: CommitRequest): Promise<CommitAnswer> {
@@ -126,8 +159,8 @@ export class MemoryWal implements Wal {
     releaseShard(this.#shard(shard), { epoch, incarnation });
   }
 
-  async offer(shard: number, offers: readonly Offer[]): Promise<void> {
-    applyOffers(this.#shard(shard), offers);
+  async offer(shard: number, offers: readonly Offer[], limits?: OfferLimits): Promise<void> {
+    applyOffers(this.#shard(shard), offers, limits);
   }
 
   async offerMark(shard: number, session: string): Promise<number> {

@@ -17,6 +17,7 @@ import {
   type DeadLetterQuery,
   type DeadLetterRef,
   type MessageHead,
+  OFFERS_TAKEN_MAX,
   type Offer,
   type OpenedShard,
   type OutboxEntry,
@@ -79,6 +80,9 @@ export class SqliteWal implements Wal {
         this.#durability === 'fsync'
           ? 'fsync: what is resolved survives the end of the process and of the power'
           : 'commit: what is resolved survives the end of the process; the last moments before a power failure may be lost',
+      offersTakenMax: OFFERS_TAKEN_MAX,
+      // Its offers come from the command line, which sends no new messages.
+      defersAppends: false,
     };
   }
 
