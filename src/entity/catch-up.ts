@@ -47,7 +47,7 @@ export class CatchUp {
     const enough = owner.options.config.residentPlacesMax / 2;
     try {
       while (owner.phase === 'running') {
-        if (owner.door.depth > enough) {
+        if (owner.share.depth > enough) {
           await new Promise<void>((resolve) => owner.options.runtime.timers.set(resolve, LOOK_AGAIN_MS));
           continue;
         }
@@ -102,7 +102,7 @@ export class CatchUp {
     }
     if (!handled || head.notBefore > 0 || head.expiresAt > 0 || head.attempt > 0) owner.unusual.set(seq, head);
     owner.directory.addToBacklog(entityKey(entityType, entityId), seq);
-    owner.door.depth += 1;
+    owner.door.changeDepth(1);
   }
 
   private tellParked(): void {

@@ -5,8 +5,9 @@
 import type { ErrorDescription } from '../message/envelope.js';
 import type { Logger } from '../runtime/logger.js';
 import type { TypedEvents } from '../runtime/typed-events.js';
-import type { FinalState, StoredMessage } from '../wal/transition.js';
+import type { FinalState, StoredMessage, Verdict } from '../wal/transition.js';
 import type { Announcements } from './announcements.js';
+import type { ClusterHooks } from './cluster-hooks.js';
 import type { Door } from './door.js';
 import type { Item } from './item.js';
 import type { LifecycleEvents } from './lifecycle-events.js';
@@ -20,9 +21,14 @@ export interface EndingsOptions {
   readonly logger: Logger;
   readonly now: () => number;
   readonly deadLettersMax: (entityType: string) => number;
+  /** Absent: nobody waits on another node. */
+  readonly tell?: ClusterHooks['tell'] | undefined;
 }
 
 export class Endings {
+  /** Who waits for a message under another id than its own, because they sent it again with the same `messageId`. */
+  private readonly followers = new Map<string, { readonly replyTo: string; readonly id: string }[]>();
+
   constructor(private readonly options: EndingsOptions) {}
 
   /** An item of a line here has ended. */
@@ -38,7 +44,10 @@ export class Endings {
       verdicts.deliver(item.errorSubject(), { state, reply: item.reply, error: item.error }, item.waiter);
       item.waiter = undefined;
     }
-    if (!item.isVolatile) this.remember(item.id, state, item.worker.entityType);
+    if (!item.isVolatile) {
+      this.tellOthers(item.id, item.replyTo, state, item.reply, item.error);
+      this.remember(item.id, state, item.worker.entityType);
+    }
     announce.ended(item, state);
   }
 
@@ -47,8 +56,35 @@ export class Endings {
     const { verdicts, events, now } = this.options;
     const { id, kind, entityType, entityId, name, attempt } = message;
     verdicts.deliver({ messageId: id, entityType, entityId, name }, { state, error }, item?.waiter);
+    this.tellOthers(id, message.replyTo, state, undefined, error);
     this.remember(id, state, entityType);
     events.emit('ended', { id, kind, entityType, entityId, name, state, attempt, at: now(), error });
+  }
+
+  /** Tells `replyTo` about the message `id` when the message `first` ends, which it is the same as. */
+  follow(first: string, replyTo: string, id: string): void {
+    const followers = this.followers.get(first);
+    if (followers === undefined) this.followers.set(first, [{ replyTo, id }]);
+    else if (!followers.some((each) => each.id === id)) followers.push({ replyTo, id });
+  }
+
+  tellOne(replyTo: string, id: string, verdict: Verdict): void {
+    this.options.tell?.(replyTo, id, verdict);
+  }
+
+  private tellOthers(
+    id: string,
+    replyTo: string | undefined,
+    state: FinalState,
+    reply: string | undefined,
+    error: ErrorDescription | undefined,
+  ): void {
+    if (this.options.tell === undefined || (replyTo === undefined && this.followers.size === 0)) return;
+    const verdict: Verdict = { state, ...(reply !== undefined && { reply }), ...(error !== undefined && { error }) };
+    if (replyTo !== undefined) this.tellOne(replyTo, id, verdict);
+    const followers = this.followers.get(id);
+    this.followers.delete(id);
+    for (const follower of followers ?? []) this.tellOne(follower.replyTo, follower.id, verdict);
   }
 
   countDeadLetter(entityType: string, difference: 1 | -1): void {

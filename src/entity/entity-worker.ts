@@ -244,6 +244,13 @@ export class EntityWorker {
     this.idleCheck();
   }
 
+  /** A volatile query that has not come in line will not: the shard is gone. */
+  queryRefused(item: Item, error: Error): void {
+    item.stage = 'ended';
+    this.host.refusedByStore(item, error);
+    this.idleCheck();
+  }
+
   refused(item: Item, error: Error, transition: Transition): void {
     if (transition.type === 'append') {
       if (item.appendDispatches) this.marked = this.marked.filter((each) => each !== item);

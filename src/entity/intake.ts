@@ -3,7 +3,8 @@
  * due, replays, and what other processes offered; and messages that were withdrawn. It holds nothing itself.
  */
 import { entityKey } from '../message/entity-key.js';
-import type { StoredMessage } from '../wal/transition.js';
+import type { Envelope } from '../message/envelope.js';
+import type { Outcome, StoredMessage } from '../wal/transition.js';
 import type { TakenOffer } from '../wal/wal.js';
 import { Item } from './item.js';
 import type { ShardOwner } from './shard-owner.js';
@@ -34,7 +35,7 @@ export class Intake {
     item.attempt = message.attempt;
     item.waiter = known?.waiter;
     item.link = known?.link;
-    item.keepVerdict = known?.keepVerdict ?? false;
+    if (known?.keepVerdict === true) item.keepVerdict = true;
     if (known !== undefined) known.waiter = undefined;
     this.owner.accounts.add(item);
     this.owner.accounts.spare(item);
@@ -54,6 +55,14 @@ export class Intake {
       this.enterLine(message);
     } else if (outcome.type === 'expired') this.owner.endings.ofStored(outcome.message, 'expired');
     else if (outcome.type === 'purged') this.owner.endings.countDeadLetter(outcome.entityType, -1);
+    else if (outcome.type === 'duplicate' && transition.type === 'append') this.sameAs(transition.message, outcome);
+  }
+
+  /** Offered again under another id: who waits for it gets the verdict of the first one. */
+  private sameAs({ id, replyTo }: Envelope, { id: first, verdict }: Extract<Outcome, { type: 'duplicate' }>): void {
+    if (replyTo === undefined) return;
+    if (verdict === undefined) this.owner.endings.follow(first, replyTo, id);
+    else this.owner.endings.tellOne(replyTo, id, verdict);
   }
 
   /** A waiting or delayed message was withdrawn in the store. */
@@ -71,7 +80,8 @@ export class Intake {
       worker.endTakenOut(item, 'cancelled');
     } else {
       this.owner.unusual.delete(message.seq);
-      if (worker === undefined && this.owner.directory.removeFromBacklog(key, message.seq)) this.owner.door.depth -= 1;
+      if (worker === undefined && this.owner.directory.removeFromBacklog(key, message.seq))
+        this.owner.door.changeDepth(-1);
       this.owner.endings.ofStored(message, 'cancelled');
       this.owner.feedBacklog();
     }

@@ -59,6 +59,8 @@ export class Item implements Participant {
   startedAt = 0;
   reportedStuck = false;
   keepVerdict = false;
+  /** Who waits for a message that came from the store: told when it ends. Those who wait here are `waiter`. */
+  replyTo: string | undefined;
   /** An operator gave it up while its handler still ran: what the handler does now no longer counts. */
   released = false;
   /** The context of the current start. */
@@ -115,6 +117,10 @@ export class Item implements Participant {
     this.payload = stored.payload;
     this.headers = stored.headers;
     this.messageId = stored.messageId;
+    if (stored.replyTo !== undefined) {
+      this.replyTo = stored.replyTo;
+      this.keepVerdict = true;
+    }
     this.enqueuedAt = stored.enqueuedAt;
     this.expiresAt = stored.expiresAt;
     this.interruptions = stored.interruptions;

@@ -16,7 +16,7 @@ export class LineHost implements WorkerHost {
   constructor(private readonly owner: ShardOwner) {}
 
   get startsMessages(): boolean {
-    return this.owner.phase === 'running';
+    return this.owner.startsMessages;
   }
 
   get slotsContended(): boolean {
@@ -98,6 +98,13 @@ export class LineHost implements WorkerHost {
     const isAccepted = item.enqueuedAt !== 0;
     if (!isAccepted) this.owner.ids.appendAnswered();
     this.owner.accounts.remove(item);
+    const { cluster } = this.owner.options;
+    // Whoever owns the shard now makes the verdict.
+    if (cluster !== undefined && isAccepted && item.waiter !== undefined && !item.isVolatile) {
+      const { waiter } = item;
+      item.waiter = undefined;
+      cluster.waitElsewhere(item.id, item.errorSubject(), waiter);
+    }
     const refusal = isAccepted ? this.owner.verdictUnknown(error, item) : this.owner.notAccepted(error, item);
     item.refuse?.(refusal);
     item.waiter?.fail(refusal);
@@ -122,6 +129,7 @@ export class LineHost implements WorkerHost {
   becameIdle(worker: EntityWorker): void {
     this.owner.directory.becameIdle(worker);
     if (this.owner.directory.backlogEntities > 0) this.owner.feedBacklog();
+    this.owner.share.madeRoom();
     this.owner.drained();
   }
 }

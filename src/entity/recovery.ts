@@ -52,7 +52,9 @@ export async function settleInFlight(
             name: 'Interrupted',
             message: 'The process that ran this message ended before it recorded an outcome.',
           };
-          owner.add({ type: 'interrupt', seq: head.seq, retry, error }, participant);
+          // Who waits on another node hears of it, or looks.
+          const keepVerdict = ids.get(head.seq)?.replyTo !== undefined;
+          owner.add({ type: 'interrupt', seq: head.seq, retry, error, keepVerdict }, participant);
         });
       }),
     );

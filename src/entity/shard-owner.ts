@@ -20,6 +20,7 @@ import type { Transition } from '../wal/transition.js';
 import type { CommitAnswer, MessageHead, OpenedShard, StoreUnavailableError, Wal } from '../wal/wal.js';
 import { Announcements } from './announcements.js';
 import { CatchUp } from './catch-up.js';
+import type { ClusterHooks, VolatileQuery } from './cluster-hooks.js';
 import { DelayedMessages } from './delayed-messages.js';
 import { Door } from './door.js';
 import { Endings } from './endings.js';
@@ -33,9 +34,10 @@ import { ItemAccounts } from './item-accounts.js';
 import type { LifecycleEvents } from './lifecycle-events.js';
 import { LineHost } from './line-host.js';
 import { MessageIds } from './message-ids.js';
+import { NodeShare } from './node-share.js';
 import { Pauses } from './pauses.js';
 import { notAccepted, verdictUnknown } from './refusals.js';
-import { RunningSlots } from './running-slots.js';
+import type { RunningSlots } from './running-slots.js';
 import { Verdicts } from './verdicts.js';
 import { WorkerDirectory } from './worker-directory.js';
 
@@ -48,6 +50,10 @@ export interface ShardOwnerOptions {
   readonly registry: MessageRegistry;
   readonly events: TypedEvents<LifecycleEvents>;
   readonly logger: Logger;
+  /** What the shards of a node share. Default: of its own. */
+  readonly share?: NodeShare | undefined;
+  /** Absent: the node is alone. */
+  readonly cluster?: ClusterHooks | undefined;
 }
 
 /** `recovering`: the shard is open, and what the last owner left is being given its place; nothing new comes in yet. */
@@ -73,6 +79,7 @@ export class ShardOwner implements GroupCommitEvents {
   readonly delayedMessages: DelayedMessages;
   readonly intake = new Intake(this);
   readonly pauses = new Pauses();
+  readonly share: NodeShare;
   readonly slots: RunningSlots;
   /** Heads of messages that are in memory as a place only and are not usual: backing off, expiring, parked. */
   readonly unusual = new Map<number, MessageHead>();
@@ -90,11 +97,13 @@ export class ShardOwner implements GroupCommitEvents {
     const { runtime, config } = options;
     this.deadlines = new Deadlines(runtime.clock, runtime.timers);
     this.announce = new Announcements(options.events, () => runtime.clock.now());
-    this.slots = new RunningSlots(config.maxRunningHandlers);
+    this.share = options.share ?? new NodeShare(config.maxRunningHandlers);
+    this.slots = this.share.slots;
     this.verdicts = new Verdicts((text) => decodeReply(text, config));
     this.directory = new WorkerDirectory({
       clock: runtime.clock,
       timers: runtime.timers,
+      share: this.share,
       workersMax: config.maxTotalWorkers,
       make: (key) => this.makeWorker(key),
       isStartable: (key, place) => {
@@ -110,6 +119,7 @@ export class ShardOwner implements GroupCommitEvents {
         this.events.emit('workerRemoved', { entityType, entityId, reason }),
     });
     this.door = new Door(
+      this.share,
       {
         depthMax: config.maxTotalQueueDepth,
         workersMax: config.maxTotalWorkers,
@@ -127,9 +137,11 @@ export class ShardOwner implements GroupCommitEvents {
       logger: options.logger,
       now: () => this.now(),
       deadLettersMax: (type) => this.typeOf(type).deadLettersMax,
+      tell: options.cluster === undefined ? undefined : (...told) => options.cluster?.tell(...told),
     });
     this.accounts = new ItemAccounts(
       this.door,
+      this.share,
       this.deadlines,
       config.residentBytesMax,
       () => this.now(),
@@ -205,7 +217,7 @@ export class ShardOwner implements GroupCommitEvents {
       cleanUp: (limit) => wal.cleanup(shard, epoch, incarnation, limit),
     });
     this.life = { opened, incarnation, commits, executor, ids, housekeeping };
-    for (const [type, count] of Object.entries(opened.deadLettersByType)) this.door.deadLettersByType.set(type, count);
+    this.door.deadLettersAre(opened.deadLettersByType);
     for (const { entityType, entityId } of opened.paused) this.pauses.set(entityType, entityId, true);
     this.phase = 'recovering';
     return opened;
@@ -234,6 +246,9 @@ export class ShardOwner implements GroupCommitEvents {
     this.delayedMessages.stop();
     this.deadlines.stop();
     this.directory.stop();
+    this.share.isStarving(this, false);
+    this.door.leave();
+    this.accounts.leave();
     if (clean && life !== undefined && phase !== 'lost' && phase !== 'closed') {
       await this.options.wal.release(this.options.shard, life.opened.epoch, life.incarnation);
     }
@@ -278,6 +293,18 @@ export class ShardOwner implements GroupCommitEvents {
   feedBacklog(): void {
     if (this.phase !== 'running') return;
     for (const worker of this.directory.activateBacklog()) worker.advance();
+    this.share.isStarving(this, this.directory.hasUnfed);
+  }
+
+  /** Whether handlers may start now: the shard is this node's, and its lease has not run out (M7). */
+  get startsMessages(): boolean {
+    return this.phase === 'running' && this.options.cluster?.mayStart() !== false;
+  }
+
+  /** Looks at every line again, e.g. because the lease was renewed. */
+  advanceAll(): void {
+    for (const worker of [...this.directory.all()]) worker.advance();
+    this.feedBacklog();
   }
 
   now(): number {
@@ -320,14 +347,32 @@ export class ShardOwner implements GroupCommitEvents {
     if (this.phase === 'closed' || this.phase === 'lost') return;
     this.phase = 'lost';
     this.lostWith = error;
+    if (this.options.cluster !== undefined) this.leaveWaits(this.options.cluster);
     const reason = this.notAccepted(error);
     for (const item of this.life?.executor.running ?? []) item.active?.abort(reason);
     const waiting = [...this.directory.all()].flatMap((worker) => worker.items());
     for (const item of [...waiting, ...this.delayedMessages.items()])
       item.waiter?.fail(this.verdictUnknown(error, item));
     this.verdicts.failAll((id) => verdictUnknown(error, { messageId: id }));
+    if (this.options.cluster !== undefined) {
+      this.options.cluster.lost(error);
+      return;
+    }
     this.options.logger.error('This node has stopped: it can no longer write to its store.', error);
     this.events.emit('fatal', { error });
+  }
+
+  /** Whoever waits here for what another node will run goes on waiting, for that. */
+  leaveWaits(cluster: ClusterHooks): void {
+    const waiting = [...this.directory.all()].flatMap((worker) => worker.items());
+    for (const item of [...waiting, ...this.delayedMessages.items()]) {
+      if (item.waiter === undefined || (!item.isVolatile && item.enqueuedAt === 0)) continue;
+      const { waiter } = item;
+      item.waiter = undefined;
+      if (item.isVolatile) cluster.askElsewhere(queryOf(item), waiter);
+      else cluster.waitElsewhere(item.id, item.errorSubject(), waiter);
+    }
+    this.verdicts.leaveAll((id, waiter) => cluster.waitElsewhere(id, { messageId: id }, waiter));
   }
 
   readonly detached = (callback: () => void): void => {
@@ -375,7 +420,8 @@ export class ShardOwner implements GroupCommitEvents {
       left: (item) => {
         if (item.active !== undefined) this.slots.handlerEnded(item.active);
       },
-      mayStart: () => this.phase === 'running' || this.phase === 'draining',
+      mayStart: () =>
+        (this.phase === 'running' || this.phase === 'draining') && this.options.cluster?.mayStart() !== false,
       detached: this.detached,
       starting: (item) => this.announce.started(item),
       settled: (item, ok, durationMs) => this.announce.settled(item, ok, durationMs),
@@ -389,4 +435,8 @@ export class ShardOwner implements GroupCommitEvents {
       loadFailed: (_items, error) => this.commits.lose(error),
     });
   }
+}
+
+export function queryOf({ worker, name, payload, headers }: Item): VolatileQuery {
+  return { entityType: worker.entityType, entityId: worker.entityId, name, payload: payload ?? '', headers };
 }

@@ -4,7 +4,7 @@
  */
 import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import type { Item } from './item.js';
-import type { ShardOwner } from './shard-owner.js';
+import { queryOf, type ShardOwner } from './shard-owner.js';
 
 /** How long the last outcomes may take to become durable after the shutdown's deadline, milliseconds. */
 const LAST_COMMIT_MS = 2_000;
@@ -23,18 +23,23 @@ export interface StopReport {
   readonly pending: number;
 }
 
-export async function drain(owner: ShardOwner, deadlineMs: number): Promise<StopReport> {
+/**
+ * @param handOver another node goes on with the shard: those who wait here are handed over too. Otherwise this node ends
+ *   and they are told so.
+ */
+export async function drain(owner: ShardOwner, deadlineMs: number, handOver = false): Promise<StopReport> {
   if (owner.phase === 'closed' || owner.phase === 'recovering') {
     await owner.close(false);
     return { drained: 0, abandoned: [], pending: owner.door.depth };
   }
   const { runtime } = owner.options;
   if (owner.phase !== 'lost') owner.phase = 'draining';
-  failWaiting(owner);
+  const leave = (): void => (handOver ? leaveWaiting(owner) : failWaiting(owner));
+  leave();
   const { running } = owner.executor;
   for (const worker of [...owner.directory.all()]) worker.advance();
   const before = running.size + owner.executor.starting;
-  await settledOrDeadline(owner, deadlineMs);
+  await settledOrDeadline(owner, deadlineMs, leave);
   for (const item of owner.executor.giveBackLoading()) item.worker.notStarted(item);
   const left = [...running];
   const abandoned = left.map((item) => {
@@ -56,34 +61,50 @@ export async function drain(owner: ShardOwner, deadlineMs: number): Promise<Stop
   while (owner.lostWith === undefined) {
     await within(owner, owner.commits.whenIdle(), endsAt);
     await new Promise<void>((resolve) => runtime.timers.defer(resolve));
-    failWaiting(owner);
+    leave();
     if (owner.commits.idle) break;
     if (runtime.clock.monotonic() < endsAt) continue;
     owner.commits.lose(new Error('The store did not take the last outcomes before the shutdown ended.'));
   }
   const pending = owner.door.depth;
+  if (handOver && owner.options.cluster !== undefined) owner.leaveWaits(owner.options.cluster);
   owner.verdicts.failAll((id) => stillInStore(id));
   await owner.close(owner.lostWith === undefined);
   return { drained: before - abandoned.length, abandoned, pending };
+}
+
+/** As `failWaiting`, for a shard that goes on elsewhere. */
+function leaveWaiting(owner: ShardOwner): void {
+  const { cluster } = owner.options;
+  if (cluster === undefined) return;
+  const items = [...owner.directory.all()].flatMap((worker) => worker.items());
+  for (const item of [...items, ...owner.delayedMessages.items()]) {
+    const { waiter } = item;
+    if (waiter === undefined || isUnderWay(item)) continue;
+    item.waiter = undefined;
+    if (!item.isVolatile) cluster.waitElsewhere(item.id, item.errorSubject(), waiter);
+    else {
+      cluster.askElsewhere(queryOf(item), waiter);
+      item.worker.dropVolatile(item);
+    }
+  }
 }
 
 /** Answers those who wait for messages that will not start any more. */
 function failWaiting(owner: ShardOwner): void {
   const items = [...owner.directory.all()].flatMap((worker) => worker.items());
   for (const item of [...items, ...owner.delayedMessages.items()]) {
-    if (
-      item.stage === 'running' ||
-      item.stage === 'marked' ||
-      item.stage === 'appending' ||
-      item.stage === 'dispatching'
-    )
-      continue;
+    if (isUnderWay(item)) continue;
     item.waiter?.fail(stopped(item));
     item.waiter = undefined;
     item.keepVerdict = true;
     // A volatile query is in no store: with its waiter it is gone.
     if (item.isVolatile) item.worker.dropVolatile(item);
   }
+}
+
+function isUnderWay({ stage }: Item): boolean {
+  return stage === 'running' || stage === 'marked' || stage === 'appending' || stage === 'dispatching';
 }
 
 function stopped(item: Item): AtomicQueuesError {
@@ -119,14 +140,14 @@ async function within(owner: ShardOwner, promise: Promise<void>, endsAt: number)
   });
 }
 
-async function settledOrDeadline(owner: ShardOwner, deadlineMs: number): Promise<void> {
+async function settledOrDeadline(owner: ShardOwner, deadlineMs: number, leave: () => void): Promise<void> {
   const { runtime } = owner.options;
   const endsAt = runtime.clock.monotonic() + deadlineMs;
   for (;;) {
     await within(owner, owner.commits.whenIdle(), endsAt);
     // A dispatch that was on its way when the stop began may just have come back: it is put back, not started.
     await new Promise<void>((resolve) => runtime.timers.defer(resolve));
-    failWaiting(owner);
+    leave();
     const leftMs = endsAt - runtime.clock.monotonic();
     if (leftMs <= 0) return;
     if (!owner.commits.idle && owner.lostWith === undefined) continue;

@@ -197,8 +197,19 @@ export class Submitter {
   }
 
   private enter(item: Item, submission: Submission): void {
-    if (item.isVolatile) this.lineUp(item);
+    if (item.isVolatile) this.lineUpAfterRead(item);
     else this.owner.add(this.append(item, submission), item);
+  }
+
+  /** A query stands behind everything that was offered before it came (M2); alone, there is nobody who offers. */
+  private lineUpAfterRead(item: Item): void {
+    if (this.owner.options.cluster === undefined) this.lineUp(item);
+    else {
+      this.owner.commits.afterRead((lost) => {
+        if (lost === undefined) this.lineUp(item);
+        else item.worker.queryRefused(item, lost);
+      });
+    }
   }
 
   private lineUp(item: Item): void {
@@ -209,7 +220,8 @@ export class Submitter {
   /** The append of an item, which takes its place in the worker's line at the same time. */
   private append(item: Item, submission: Submission): Transition {
     const { options } = submission;
-    const message = envelopeOf(item.id, submission);
+    const { cluster } = this.owner.options;
+    const message = envelopeOf(item.id, submission, item.waiter === undefined ? undefined : cluster?.address);
     const delayed = options.delayMs !== undefined || options.runAt !== undefined;
     const dispatch = item.worker.enter(item, !delayed);
     if (!delayed && options.expiresInMs === undefined) return { type: 'append', message, dispatch };
@@ -241,18 +253,23 @@ export class Submitter {
 }
 
 /** Headers as they are now: what the caller or a handler does to their object later changes nothing. */
-function withOwnHeaders(submission: Submission): Submission {
+export function withOwnHeaders(submission: Submission): Submission {
   const { options } = submission;
   if (typeof options.headers !== 'object' || options.headers === null) return submission;
   return { ...submission, options: { ...options, headers: Object.freeze({ ...options.headers }) } };
 }
 
-function envelopeOf(id: string, { kind, entityType, entityId, name, payload, options }: Submission): Envelope {
+export function envelopeOf(
+  id: string,
+  { kind, entityType, entityId, name, payload, options }: Submission,
+  replyTo?: string,
+): Envelope {
   const { headers, messageId } = options;
-  return { id, kind, entityType, entityId, name, payload, headers, messageId };
+  if (replyTo === undefined) return { id, kind, entityType, entityId, name, payload, headers, messageId };
+  return { id, kind, entityType, entityId, name, payload, headers, messageId, replyTo };
 }
 
-function timesOf({
+export function timesOf({
   delayMs,
   runAt,
   expiresInMs,

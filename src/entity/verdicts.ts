@@ -63,6 +63,12 @@ export class Verdicts {
     this.laterWaiters.clear();
   }
 
+  /** Hands every later waiter over, because somebody else makes the verdicts now. */
+  leaveAll(take: (id: string, waiter: ReplyWaiter) => void): void {
+    for (const [id, waiters] of this.laterWaiters) for (const waiter of waiters) take(id, waiter);
+    this.laterWaiters.clear();
+  }
+
   /** Forgets waiters that have been answered otherwise. */
   forget(id: string, waiter: ReplyWaiter): void {
     const left = (this.laterWaiters.get(id) ?? []).filter((each) => each !== waiter);

@@ -9,10 +9,12 @@ import type { EntityKey } from '../message/entity-key.js';
 import type { Clock } from '../runtime/clock.js';
 import type { TimerHandle, Timers } from '../runtime/timers.js';
 import type { EntityWorker } from './entity-worker.js';
+import type { NodeShare } from './node-share.js';
 
 export interface DirectoryOptions {
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly share: NodeShare;
   /** Workers with work; 0: unbounded. Idle ones are evicted before the limit refuses. */
   readonly workersMax: number;
   readonly make: (key: EntityKey) => EntityWorker;
@@ -54,7 +56,7 @@ export class WorkerDirectory {
   }
 
   get isFull(): boolean {
-    return this.options.workersMax > 0 && this.active >= this.options.workersMax;
+    return this.options.workersMax > 0 && this.options.share.activeWorkers >= this.options.workersMax;
   }
 
   find(key: EntityKey): EntityWorker | undefined {
@@ -70,14 +72,16 @@ export class WorkerDirectory {
   /** The entity's worker, made if need be, with the entity's backlog in its line. It counts as active from now on. */
   activate(key: EntityKey): EntityWorker {
     let worker = this.workers.get(key);
+    const { workersMax, make, spawned, share } = this.options;
     if (worker !== undefined) {
-      this.idle.delete(worker);
+      this.wake(worker);
       return worker;
     }
-    const { workersMax, make, spawned } = this.options;
-    if (workersMax > 0 && this.workers.size >= workersMax) this.evictLongestIdle();
+    if (workersMax > 0 && share.residentWorkers >= workersMax) this.evictLongestIdle();
     worker = make(key);
     this.workers.set(key, worker);
+    share.activeWorkers += 1;
+    share.residentWorkers += 1;
     spawned(worker);
     const places = this.backlogOf(key)?.get(key);
     if (places !== undefined) {
@@ -92,7 +96,7 @@ export class WorkerDirectory {
   addToBacklog(key: EntityKey, place: number): void {
     const worker = this.workers.get(key);
     if (worker !== undefined) {
-      this.idle.delete(worker);
+      this.wake(worker);
       worker.depth += 1;
       worker.mailbox.push(place);
       return;
@@ -134,6 +138,11 @@ export class WorkerDirectory {
     return activated;
   }
 
+  /** Whether entities of the backlog that could start found no room. */
+  get hasUnfed(): boolean {
+    return this.backlog.size > 0;
+  }
+
   /** Something was resumed: what could not start is looked at again when there is room. */
   reconsiderHeld(): void {
     for (const [key, places] of this.held) this.backlog.set(key, places);
@@ -153,6 +162,7 @@ export class WorkerDirectory {
   becameIdle(worker: EntityWorker): void {
     if (this.idle.has(worker) || this.workers.get(worker.key) !== worker) return;
     this.idle.set(worker, this.options.clock.monotonic());
+    this.options.share.activeWorkers -= 1;
     if (this.idle.size > IDLE_WORKERS_MAX) this.evictLongestIdle();
     this.sweepTimer ??= this.options.timers.set(this.sweep, SWEEP_INTERVAL_MS);
   }
@@ -165,6 +175,8 @@ export class WorkerDirectory {
     if (this.sweepTimer !== undefined) this.options.timers.clear(this.sweepTimer);
     this.sweepTimer = undefined;
     for (const worker of [...this.workers.values()]) this.options.removed(worker, 'stopped');
+    this.options.share.activeWorkers -= this.active;
+    this.options.share.residentWorkers -= this.workers.size;
     this.workers.clear();
     this.idle.clear();
     this.backlog.clear();
@@ -176,9 +188,15 @@ export class WorkerDirectory {
     if (longest.done !== true) this.remove(longest.value, 'evicted');
   }
 
+  private wake(worker: EntityWorker): void {
+    if (this.idle.delete(worker)) this.options.share.activeWorkers += 1;
+  }
+
+  /** Only idle workers are removed. */
   private remove(worker: EntityWorker, reason: 'idle' | 'evicted'): void {
     this.idle.delete(worker);
     this.workers.delete(worker.key);
+    this.options.share.residentWorkers -= 1;
     this.options.removed(worker, reason);
   }
 

@@ -38,6 +38,9 @@ export interface GroupCommitEvents {
   lost(error: Error): void;
 }
 
+/** Called after a read of the inbox, or with what the shard was lost to. */
+export type Reader = (lost: Error | undefined) => void;
+
 export interface GroupCommitOptions {
   readonly wal: Wal;
   readonly clock: Clock;
@@ -75,12 +78,14 @@ export class GroupCommit {
   private unproven = false;
   private lostWith: Error | undefined;
   private idleWaiters: (() => void)[] = [];
+  /** Wait for a commit that begins after they came. */
+  private readers: Reader[] = [];
 
   constructor(private readonly options: GroupCommitOptions) {}
 
   /** Nothing is gathered and nothing is in flight. */
   get idle(): boolean {
-    return this.gathered === 0 && !this.committing;
+    return this.gathered === 0 && !this.committing && this.readers.length === 0;
   }
 
   get isDegraded(): boolean {
@@ -119,6 +124,19 @@ export class GroupCommit {
     this.options.detached(() => this.flushSafely(true));
   }
 
+  /**
+   * Calls back when a commit that began after this call has taken in what was offered (M2); with the error when the shard
+   * is lost. Callers of one turn share a commit.
+   */
+  afterRead(callback: Reader): void {
+    if (this.lostWith !== undefined) {
+      callback(this.lostWith);
+      return;
+    }
+    this.readers.push(callback);
+    if (this.readers.length === 1) this.schedule();
+  }
+
   /** Resolves when nothing is gathered or in flight. */
   whenIdle(): Promise<void> {
     if (this.idle || this.lostWith !== undefined) return Promise.resolve();
@@ -131,6 +149,9 @@ export class GroupCommit {
     this.lostWith = error;
     this.options.events.lost(error);
     refuseAll(this.takeAll(), error);
+    const { readers } = this;
+    this.readers = [];
+    for (const read of readers) read(error);
     this.wakeIdleWaiters();
   }
 
@@ -142,7 +163,7 @@ export class GroupCommit {
 
   private readonly deferred = (): void => {
     this.scheduled = false;
-    if (!this.committing && this.gathered > 0) this.flushSafely(false);
+    if (!this.committing && (this.gathered > 0 || this.readers.length > 0)) this.flushSafely(this.gathered === 0);
   };
 
   /** Takes the next batch out of the queue: everything, up to the limit, without splitting a group. */
@@ -221,8 +242,11 @@ export class GroupCommit {
     this.committing = true;
     let batch = this.cut();
     const { wal, shard, epoch, incarnation, clock, events } = this.options;
+    let reading: Reader[] = [];
     while (this.lostWith === undefined && (evenIfEmpty || batch.transitions.length > 0)) {
       evenIfEmpty = false;
+      reading.push(...this.readers);
+      this.readers = [];
       const startedAt = clock.monotonic();
       let answer: CommitAnswer;
       try {
@@ -234,6 +258,8 @@ export class GroupCommit {
           transitions: batch.transitions,
         });
       } catch (error) {
+        this.readers.unshift(...reading);
+        reading = [];
         const again = await this.failed(error as Error, batch);
         if (again === undefined) break;
         batch = again;
@@ -252,13 +278,18 @@ export class GroupCommit {
         }
       }
       if (deferred > 0) this.putBackDeferred(batch, answer.outcomes);
-      if (this.gathered === 0) break;
+      if (answer.taken.length < wal.description.offersTakenMax) {
+        for (const read of reading) read(undefined);
+      } else this.readers.unshift(...reading);
+      reading = [];
+      evenIfEmpty = this.readers.length > 0;
+      if (this.gathered === 0 && !evenIfEmpty) break;
       // Let I/O and the handlers that were just started have a turn; what they finish joins the next batch.
       await new Promise<void>((resolve) => this.options.timers.defer(resolve));
       batch = this.cut();
     }
     this.committing = false;
-    if (this.gathered > 0) this.schedule();
+    if (this.gathered > 0 || this.readers.length > 0) this.schedule();
     else {
       this.wakeIdleWaiters();
       events.drained();

@@ -1,0 +1,32 @@
+/**
+ * What the owner of a shard needs of the cluster that its node is in: who else may be waiting, and where waits go when the
+ * shard goes. A node that is alone has none of it.
+ */
+import type { MessageHeaders } from '../message/envelope.js';
+import type { ErrorSubject } from '../message/errors.js';
+import type { Verdict } from '../wal/transition.js';
+import type { ReplyWaiter } from './reply-waiter.js';
+
+export interface ClusterHooks {
+  /** Where verdicts for those who wait on this node are sent; stands in `Envelope.replyTo`. */
+  readonly address: string;
+  /** Whether the lease still lets handlers start (M7). */
+  mayStart(): boolean;
+  /** Tells who waits on another node, or here for a message that was offered. A hint: it may be lost. */
+  tell(replyTo: string, id: string, verdict: Verdict): void;
+  /** This node will not run the message; whoever runs it makes the verdict. */
+  waitElsewhere(id: string, subject: ErrorSubject, waiter: ReplyWaiter): void;
+  /** This node will not run the query; whoever owns its entity now does. */
+  askElsewhere(query: VolatileQuery, waiter: ReplyWaiter): void;
+  /** The shard cannot be written by this owner any more. Its waits have gone elsewhere. */
+  lost(error: Error): void;
+}
+
+export interface VolatileQuery {
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly name: string;
+  /** JSON text. */
+  readonly payload: string;
+  readonly headers: MessageHeaders | undefined;
+}
