@@ -6,14 +6,14 @@
  * does no I/O.
  */
 import { DeadLetters } from '../dead-letter/dead-letters.js';
+import type { Engine } from '../entity/engine.js';
 import { type HandlerEntry, HandlerTable, WILDCARD } from '../entity/handler-table.js';
 import type { LifecycleEvents } from '../entity/lifecycle-events.js';
+import { LocalEngine } from '../entity/local-engine.js';
 import type { MessageContext } from '../entity/message-context.js';
-import { Operations } from '../entity/operations.js';
-import { type RecoveryReport, settleInFlight } from '../entity/recovery.js';
+import type { RecoveryReport } from '../entity/recovery.js';
 import { ShardOwner } from '../entity/shard-owner.js';
-import { drain, type StopReport } from '../entity/shutdown.js';
-import { Submitter } from '../entity/submitter.js';
+import type { StopReport } from '../entity/shutdown.js';
 import type { ClassReference } from '../message/class-reference.js';
 import type { MessageKind } from '../message/envelope.js';
 import { AtomicQueuesError } from '../message/errors.js';
@@ -49,9 +49,7 @@ export class AtomicQueuesNode {
   readonly registry: MessageRegistry;
   readonly queueBus: QueueBus;
   readonly deadLetters: DeadLetters;
-  readonly operations: Operations;
-  readonly submitter: Submitter;
-  readonly owner: ShardOwner;
+  readonly engine: Engine;
   readonly wal: Wal;
   readonly runtime: Runtime;
   /** Called once before the store is opened; the NestJS module finds its handlers here. */
@@ -63,7 +61,6 @@ export class AtomicQueuesNode {
   /** Called when the node has stopped. */
   private readonly whenStopped = new Set<() => void>();
   private letProcessEnd: () => void = () => {};
-  private recovered: RecoveryReport = { interrupted: 0, putBack: 0, pending: 0 };
 
   constructor(options: NodeOptions = {}) {
     this.config = resolveConfig(options.config ?? {});
@@ -74,29 +71,24 @@ export class AtomicQueuesNode {
     );
     this.registry = new MessageRegistry(this.config);
     this.wal = options.wal ?? openStore(this.config, this.runtime);
-    this.owner = new ShardOwner({
-      runtime: this.runtime,
-      wal: this.wal,
-      shard: 0,
-      config: this.config,
-      handlers: this.handlers,
-      registry: this.registry,
-      events: this.events,
-      logger: this.logger,
-    });
-    this.submitter = new Submitter(this.owner);
-    this.operations = new Operations(this.owner);
+    this.engine = this.makeEngine(options);
     this.queueBus = new QueueBus(this);
     this.deadLetters = new DeadLetters(this.wal, {
       ready: () => this.whenOpen(),
-      replay: (id) => this.whenOpen().then(() => this.operations.replay(id)),
-      purge: (id) => this.whenOpen().then(() => this.operations.purgeDeadLetter(id)),
+      replay: (id) => this.whenOpen().then(() => this.engine.operations.replay(id)),
+      purge: (id) => this.whenOpen().then(() => this.engine.operations.purgeDeadLetter(id)),
     });
+  }
+
+  /** The owner of the one shard of a node that is alone. @throws Error on a node of a cluster, which has many or none. */
+  get owner(): ShardOwner {
+    if (this.engine instanceof LocalEngine) return this.engine.owner;
+    throw new Error('A node of a cluster has no single owner; see node.engine.');
   }
 
   /** Whether messages go straight in; otherwise `whenOpen` first. */
   get isOpen(): boolean {
-    const { phase } = this.owner;
+    const { phase } = this.engine;
     return (phase !== 'closed' && phase !== 'recovering') || this.stopping !== undefined;
   }
 
@@ -180,7 +172,7 @@ export class AtomicQueuesNode {
     const listening = [this.events.on('idle', lookAgain), this.events.on('fatal', lookAgain)];
     this.whenStopped.add(lookAgain);
     try {
-      while (!this.owner.isIdle && this.owner.phase !== 'lost' && this.owner.phase !== 'closed') {
+      while (!this.engine.isIdle && this.engine.phase !== 'lost' && this.engine.phase !== 'closed') {
         await new Promise<void>((resolve) => {
           look = resolve;
         });
@@ -191,18 +183,19 @@ export class AtomicQueuesNode {
     }
   }
 
+  private makeEngine(_options: NodeOptions): Engine {
+    const { runtime, wal, config, handlers, registry, events, logger } = this;
+    const owner = new ShardOwner({ runtime, wal, shard: 0, config, handlers, registry, events, logger });
+    return new LocalEngine(owner, () => this.startStore());
+  }
+
   private async openOnce(): Promise<void> {
     await this.beforeOpen();
     this.warnOfStrayOptions();
     const openingIsOver = this.runtime.timers.keepAlive();
     try {
-      await this.startStore();
-      const { inFlight } = await this.owner.open();
-      const settled = await settleInFlight(this.owner, inFlight);
-      this.recovered = { ...settled, pending: await this.owner.catchUp.begin() };
-      this.owner.accept();
+      await this.engine.open();
     } catch (error) {
-      await this.wal.stop();
       throw storeNotUsable(error);
     } finally {
       openingIsOver();
@@ -244,8 +237,7 @@ export class AtomicQueuesNode {
     // A process that only consumes has nothing else that keeps it alive.
     this.letProcessEnd = this.runtime.timers.keepAlive();
     this.events.on('fatal', this.letProcessEnd);
-    this.owner.run();
-    return this.recovered;
+    return this.engine.start();
   }
 
   private async stopOnce(): Promise<StopReport> {
@@ -254,8 +246,7 @@ export class AtomicQueuesNode {
     } catch {
       // A node that failed to start has nothing to drain; what it opened is closed below.
     }
-    const report = await drain(this.owner, this.config.shutdownTimeout);
-    await this.wal.stop();
+    const report = await this.engine.stop(this.config.shutdownTimeout);
     this.letProcessEnd();
     for (const tell of this.whenStopped) tell();
     return report;

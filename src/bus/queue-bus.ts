@@ -39,9 +39,6 @@ export interface MessageStatus {
   readonly error?: Error | undefined;
 }
 
-/** Messages that one look into the store takes in. */
-const STORED_PAGE = 1_000;
-
 export class QueueBus {
   constructor(private readonly node: AtomicQueuesNode) {}
 
@@ -117,11 +114,11 @@ export class QueueBus {
   async status(id: string): Promise<MessageStatus> {
     checkedId(id, 'status');
     await this.node.open();
-    if (this.node.owner.phase === 'closed')
+    if (this.node.engine.phase === 'closed')
       throw new AtomicQueuesError('SHUTTING_DOWN', 'This node has stopped; its store is closed.', {
         subject: { messageId: id },
       });
-    const { verdict, ...status } = await this.node.operations.status(id);
+    const { verdict, ...status } = await this.node.engine.operations.status(id);
     if (verdict === undefined) return status;
     if (verdict.state === 'completed') return { ...status, reply: decodeReply(verdict.reply, this.node.config) };
     return verdict.error === undefined ? status : { ...status, error: reviveError(verdict.error) };
@@ -131,7 +128,7 @@ export class QueueBus {
   async cancel(id: string): Promise<boolean> {
     checkedId(id, 'cancel');
     await this.node.whenOpen();
-    return this.node.operations.cancel(id);
+    return this.node.engine.operations.cancel(id);
   }
 
   /**
@@ -144,14 +141,14 @@ export class QueueBus {
     const { entityType, entityId } = checkedScope(args, 'pause');
     await this.node.whenOpen();
     if (!this.knowsType(entityType)) await this.checkStored(entityType);
-    await this.node.operations.setPaused(true, entityType, entityId);
+    await this.node.engine.operations.setPaused(true, entityType, entityId);
   }
 
   async resume(...args: [entityType: string, entityId?: string]): Promise<void> {
     const { entityType, entityId } = checkedScope(args, 'resume');
     await this.node.whenOpen();
     if (!this.knowsType(entityType)) await this.checkStored(entityType);
-    await this.node.operations.setPaused(false, entityType, entityId);
+    await this.node.engine.operations.setPaused(false, entityType, entityId);
   }
 
   /** Withdraws every message of an entity, or of a type, that has not started; returns how many. */
@@ -159,7 +156,7 @@ export class QueueBus {
     const { entityType, entityId } = checkedScope(args, 'purge');
     await this.node.whenOpen();
     if (!this.knowsType(entityType)) await this.checkStored(entityType);
-    return this.node.operations.purge(entityType, entityId);
+    return this.node.engine.operations.purge(entityType, entityId);
   }
 
   /**
@@ -169,13 +166,13 @@ export class QueueBus {
   async release(id: string): Promise<boolean> {
     checkedId(id, 'release');
     await this.node.whenOpen();
-    return this.node.operations.release(id);
+    return this.node.engine.operations.release(id);
   }
 
   /** For scopes: what a message or a raw call becomes. Throws synchronously. */
   fromMessage(message: object, options?: EnqueueOptions): Submission {
     const messageClass = this.node.registry.ofInstance(message);
-    const { defaultEntityId } = this.node.owner.typeOf(messageClass.entityType);
+    const { defaultEntityId } = this.node.config.entityType(messageClass.entityType);
     const entityId = resolveEntityId(message, messageClass, defaultEntityId);
     return this.submission(messageClass.entityType, messageClass.name, entityId, message, options, messageClass);
   }
@@ -198,8 +195,8 @@ export class QueueBus {
   submit(make: () => Submission): Promise<Receipt> {
     try {
       if (!this.node.isOpen)
-        return this.node.whenOpen().then(() => this.refusing(() => this.node.submitter.enqueue(make())));
-      return this.refusing(() => this.node.submitter.enqueue(make()));
+        return this.node.whenOpen().then(() => this.refusing(() => this.node.engine.door.enqueue(make())));
+      return this.refusing(() => this.node.engine.door.enqueue(make()));
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -209,7 +206,7 @@ export class QueueBus {
     const send = (): Promise<unknown> =>
       this.refusing(() => {
         const submission = make();
-        return this.node.submitter.enqueueAndWait(submission, submission.options);
+        return this.node.engine.door.enqueueAndWait(submission, submission.options);
       });
     try {
       return this.node.isOpen ? send() : this.node.whenOpen().then(send);
@@ -220,7 +217,7 @@ export class QueueBus {
 
   async submitBulk(make: () => Submission[]): Promise<Receipt[]> {
     if (!this.node.isOpen) await this.node.whenOpen();
-    return this.refusing(() => this.node.submitter.enqueueBulk(make()));
+    return this.refusing(() => this.node.engine.door.enqueueBulk(make()));
   }
 
   private knowsType(entityType: string): boolean {
@@ -237,15 +234,8 @@ export class QueueBus {
    * unless the store holds messages of that type, left by an earlier version of the application.
    */
   private async checkStored(entityType: string): Promise<void> {
-    const { handlers, registry, config, wal, owner } = this.node;
-    let after = 0;
-    for (;;) {
-      const page = await wal.scan(owner.options.shard, after, STORED_PAGE);
-      if (page.some((head) => head.entityType === entityType)) return;
-      const last = page.at(-1);
-      if (last === undefined || page.length < STORED_PAGE) break;
-      after = last.seq;
-    }
+    const { handlers, registry, config, engine } = this.node;
+    if (await engine.knowsType(entityType)) return;
     throw unknownEntityType(entityType, [
       ...handlers.entityTypes(),
       ...registry.entityTypes,
@@ -277,12 +267,13 @@ export class QueueBus {
     const { node } = this;
     const options = checkedOptions(given);
     const handler = node.handlers.find(entityType, name);
-    if (handler === undefined) throw this.noHandler(entityType, name, messageClass);
+    if (handler === undefined && !node.engine.takenElsewhere(entityType, name))
+      throw this.noHandler(entityType, name, messageClass);
     // A wildcard handler does not know what it gets; the message's own mark does.
-    const kind = messageClass?.kind ?? handler.kind;
+    const kind = messageClass?.kind ?? handler?.kind ?? 'command';
     return {
       kind,
-      isVolatile: kind === 'query' && node.owner.typeOf(entityType).queries === 'volatile',
+      isVolatile: kind === 'query' && node.config.entityType(entityType).queries === 'volatile',
       entityType,
       entityId,
       name,
@@ -294,7 +285,7 @@ export class QueueBus {
   private noHandler(entityType: string, name: string, messageClass: MessageClass | undefined): AtomicQueuesError {
     const { handlers, registry } = this.node;
     const subject = { entityType, name };
-    const types = [...handlers.entityTypes(), ...registry.entityTypes];
+    const types = [...handlers.entityTypes(), ...registry.entityTypes, ...this.node.engine.typesElsewhere()];
     if (!types.includes(entityType)) return unknownEntityType(entityType, types);
     if (messageClass === undefined) {
       const names = [...new Set([...handlers.names(entityType), ...registry.namesOf(entityType)])];

@@ -29,12 +29,10 @@ export class AtomicQueuesHealth {
   constructor(private readonly node: AtomicQueuesNode) {}
 
   check(): AtomicQueuesHealthReport {
-    const { owner, config } = this.node;
-    const { phase, door } = owner;
-    const isMade = owner.isOpen;
-    const running = isMade ? [...owner.executor.running] : [];
-    const storeDegraded = isMade && owner.commits.isDegraded;
-    const deadLettersFull = [...door.deadLettersByType]
+    const { engine, config } = this.node;
+    const { phase, share, storeDegraded } = engine;
+    const running = engine.running();
+    const deadLettersFull = [...share.deadLettersByType]
       .filter(([type, count]) => {
         const max = config.entityType(type).deadLettersMax;
         return max > 0 && count >= max;
@@ -43,7 +41,7 @@ export class AtomicQueuesHealth {
     const stuckHandlers = running.filter((item) => item.reportedStuck).length;
     const isDown = phase === 'closed' || phase === 'recovering' || phase === 'draining' || phase === 'lost';
     const reasons = [
-      ...(phase === 'lost' ? [`the store is lost: ${owner.lostWith?.message ?? 'unknown'}`] : []),
+      ...(phase === 'lost' ? [`the store is lost: ${engine.lostWith?.message ?? 'unknown'}`] : []),
       ...(phase === 'closed' ? ['the node is not open'] : []),
       ...(phase === 'recovering' ? ['the node is taking over what is in its store'] : []),
       ...(phase === 'draining' ? ['the node is shutting down'] : []),
@@ -55,9 +53,9 @@ export class AtomicQueuesHealth {
       status: isDown ? 'down' : reasons.length > 0 ? 'degraded' : 'up',
       details: {
         phase,
-        pending: door.depth,
+        pending: share.depth,
         runningHandlers: running.length,
-        activeWorkers: owner.directory.active,
+        activeWorkers: share.activeWorkers,
         storeDegraded,
         deadLettersFull,
         stuckHandlers,

@@ -186,7 +186,7 @@ export class TestApp {
       const delayed = this.store.shard(0).delayed.get(id)?.message;
       if (delayed !== undefined) pending.push(toPending(delayed));
     }
-    const running = [...(this.node.owner.phase === 'closed' ? [] : this.node.owner.executor.running)].map((item) => ({
+    const running = this.node.engine.running().map((item) => ({
       id: item.id,
       entityType: item.worker.entityType,
       entityId: item.worker.entityId,
@@ -215,7 +215,7 @@ export class TestApp {
   }
 
   private async deadLetters(): Promise<DeadLetter[]> {
-    if (this.node.owner.phase === 'closed') return [];
+    if (this.node.engine.phase === 'closed') return [];
     const letters: DeadLetter[] = [];
     let cursor: number | undefined;
     do {
