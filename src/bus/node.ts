@@ -5,6 +5,9 @@
  * Life: made → open (messages are accepted) → started (messages run) → stopped. Each step is idempotent; the constructor
  * does no I/O.
  */
+import { ClusterEngine } from '../cluster/cluster-engine.js';
+import type { ClusterStore } from '../cluster/cluster-store.js';
+import type { Transport } from '../cluster/transport/transport.js';
 import { DeadLetters } from '../dead-letter/dead-letters.js';
 import type { Engine } from '../entity/engine.js';
 import { type HandlerEntry, HandlerTable, WILDCARD } from '../entity/handler-table.js';
@@ -24,7 +27,9 @@ import { guardedLogger, type Logger, silentLogger } from '../runtime/logger.js';
 import { nearestName } from '../runtime/nearest-name.js';
 import { type Runtime, systemRuntime } from '../runtime/runtime.js';
 import { TypedEvents } from '../runtime/typed-events.js';
-import { StoreUnavailableError, type Wal } from '../wal/wal.js';
+import { VERSION } from '../runtime/version.js';
+import { type SharedWal, StoreUnavailableError, type Wal } from '../wal/wal.js';
+import { openShared } from './open-shared.js';
 import { openStore } from './open-store.js';
 import { QueueBus } from './queue-bus.js';
 
@@ -34,6 +39,19 @@ export interface NodeOptions {
   readonly logger?: Logger | undefined;
   /** A store to use instead of the configured one. The node starts and stops it. */
   readonly wal?: Wal | undefined;
+  /**
+   * What the nodes of a cluster share, instead of what `config.redis` names; the configuration needs `redis` all the same.
+   * For tests and simulations. The node starts and stops it.
+   */
+  readonly shared?: SharedParts | undefined;
+}
+
+export interface SharedParts {
+  readonly wal: SharedWal;
+  readonly store: ClusterStore;
+  readonly transport: Transport;
+  /** Whether the server answers, for the health check. Default: nobody asks. */
+  readonly ping?: (() => Promise<unknown>) | undefined;
 }
 
 /** How long a start waits for a store that another process uses, and how often it looks, milliseconds. */
@@ -70,14 +88,16 @@ export class AtomicQueuesNode {
       this.logger.error(`A listener of the event "${event}" threw.`, error),
     );
     this.registry = new MessageRegistry(this.config);
-    this.wal = options.wal ?? openStore(this.config, this.runtime);
-    this.engine = this.makeEngine(options);
+    const shared = options.shared ?? openShared(this.config, this.runtime, this.logger);
+    this.wal = shared?.wal ?? options.wal ?? openStore(this.config, this.runtime);
+    this.engine = shared === undefined ? this.makeLocalEngine() : this.makeClusterEngine(shared);
     this.queueBus = new QueueBus(this);
-    this.deadLetters = new DeadLetters(this.wal, {
+    const letterActions = {
       ready: () => this.whenOpen(),
-      replay: (id) => this.whenOpen().then(() => this.engine.operations.replay(id)),
-      purge: (id) => this.whenOpen().then(() => this.engine.operations.purgeDeadLetter(id)),
-    });
+      replay: (id: string) => this.whenOpen().then(() => this.engine.operations.replay(id)),
+      purge: (id: string) => this.whenOpen().then(() => this.engine.operations.purgeDeadLetter(id)),
+    };
+    this.deadLetters = new DeadLetters(this.wal, letterActions, () => this.engine.shards());
   }
 
   /** The owner of the one shard of a node that is alone. @throws Error on a node of a cluster, which has many or none. */
@@ -183,7 +203,25 @@ export class AtomicQueuesNode {
     }
   }
 
-  private makeEngine(_options: NodeOptions): Engine {
+  private makeClusterEngine({ wal, store, transport, ping }: SharedParts): Engine {
+    const { runtime, config, handlers, registry, events, logger } = this;
+    return new ClusterEngine({
+      runtime,
+      config,
+      wal,
+      startStore: () => this.startStore(),
+      store,
+      transport,
+      ping,
+      handlers,
+      registry,
+      events,
+      logger,
+      version: VERSION,
+    });
+  }
+
+  private makeLocalEngine(): Engine {
     const { runtime, wal, config, handlers, registry, events, logger } = this;
     const owner = new ShardOwner({ runtime, wal, shard: 0, config, handlers, registry, events, logger });
     return new LocalEngine(owner, () => this.startStore());

@@ -1,6 +1,9 @@
 /**
  * What did not complete: list, look at, put back in line, remove. It reads the store and leaves the changes to whoever
  * may write (`DeadLetterActions`): the owner on its node, or offers from another process.
+ *
+ * A store may have many shards. They are gone through one after the other, by their numbers: pages are ordered by shard,
+ * then by age.
  */
 import type { ErrorDescription } from '../message/envelope.js';
 import type { AttemptRecord, DeadLetterReason, DeadLetter as StoredLetter } from '../wal/transition.js';
@@ -13,10 +16,13 @@ export interface DeadLetterActions {
    * opened themselves, with filters from input that they have checked: there, undefined is a condition not given.
    */
   ready?(): Promise<void>;
-  /** The id of the new message, or undefined when there is no such letter. Resolves when it is durable. */
-  replay(id: string): Promise<string | undefined>;
+  /**
+   * The id of the new message, or undefined when there is no such letter. Resolves when it is durable. `shard` is where
+   * the letter was seen.
+   */
+  replay(id: string, shard: number): Promise<string | undefined>;
   /** False when there is no such letter. */
-  purge(id: string): Promise<boolean>;
+  purge(id: string, shard: number): Promise<boolean>;
 }
 
 export interface DeadLetter {
@@ -60,7 +66,7 @@ export interface DeadLetterFilter {
 
 export interface DeadLetterPage {
   readonly letters: readonly DeadLetter[];
-  /** Hand this in as `cursor` for the next page; undefined: this was the last one. */
+  /** Hand this in as `cursor` for the next page; undefined: this was the last one. It tells the shard and the letter. */
   readonly cursor?: number | undefined;
 }
 
@@ -80,15 +86,26 @@ const SLICE = 25;
 const PAGE_CHARACTERS = 8_000_000;
 /** Replays and purges handed over at the same time, so that they share commits. */
 const BATCH = 200;
+/** Shards that are asked for one id at the same time. */
+const SHARDS_AT_ONCE = 16;
+/** A cursor is the shard's number times this, plus the letter's number: 2^36 letters of a shard, 2^17 shards. */
+const CURSOR_LETTERS = 2 ** 36;
+
+/** Letters that one shard has. */
+interface ShardPage {
+  readonly shard: number;
+  readonly letters: readonly DeadLetterRef[];
+}
 
 export class DeadLetters {
+  /** @param shards the numbers of all shards that there are; asked anew with each call, after `ready`. */
   constructor(
     private readonly wal: Wal,
     private readonly actions: DeadLetterActions,
-    private readonly shard = 0,
+    private readonly shards: () => readonly number[] | Promise<readonly number[]> = () => [0],
   ) {}
 
-  /** A page of letters, oldest first. */
+  /** A page of letters: shard by shard, and oldest first within a shard. */
   async list(options: ListOptions = {}): Promise<DeadLetterPage> {
     this.check(options, true);
     await this.actions.ready?.();
@@ -96,34 +113,43 @@ export class DeadLetters {
     const filter = query(options);
     const letters: DeadLetter[] = [];
     let cursor = options.cursor;
-    for (let characters = 0; letters.length < limit && characters < PAGE_CHARACTERS; ) {
-      const asked = Math.min(SLICE, limit - letters.length);
-      const found = await this.wal.deadLetters(this.shard, { ...filter, after: cursor, limit: asked });
-      for (const letter of found) {
-        letters.push(toLetter(letter));
-        characters += letter.message.payload.length;
+    let characters = 0;
+    for (const shard of await this.shardsFrom(cursor)) {
+      let after = lettersSeen(shard, cursor);
+      for (;;) {
+        if (letters.length >= limit || characters >= PAGE_CHARACTERS) return { letters, cursor };
+        const asked = Math.min(SLICE, limit - letters.length);
+        const found = await this.wal.deadLetters(shard, { ...filter, after, limit: asked });
+        for (const letter of found) {
+          letters.push(toLetter(letter));
+          characters += letter.message.payload.length;
+          after = letter.number;
+          cursor = cursorAt(shard, after);
+        }
+        if (found.length < asked) break;
       }
-      if (found.length < asked) return { letters };
-      cursor = found.at(-1)?.number;
     }
-    return { letters, cursor };
+    return { letters };
   }
 
   async get(id: string): Promise<DeadLetter | undefined> {
     checkLetterId(id);
     await this.actions.ready?.();
-    const letter = await this.wal.deadLetter(this.shard, id);
-    return letter === undefined ? undefined : toLetter(letter);
+    const found = await this.find(id);
+    return found === undefined ? undefined : toLetter(found.letter);
   }
 
   /** How many letters the filter takes in. */
   async count(filter: DeadLetterFilter = {}): Promise<number> {
     this.check(filter);
     await this.actions.ready?.();
-    const { wal, shard } = this;
-    if (wal.deadLetterCount !== undefined) return wal.deadLetterCount(shard, query(filter));
+    const { wal } = this;
     let count = 0;
-    for await (const letters of this.pages(filter)) count += letters.length;
+    if (wal.deadLetterCount === undefined) {
+      for await (const { letters } of this.pages(filter)) count += letters.length;
+      return count;
+    }
+    for (const shard of await this.shardsFrom(undefined)) count += await wal.deadLetterCount(shard, query(filter));
     return count;
   }
 
@@ -138,11 +164,10 @@ export class DeadLetters {
     progress?: Progress,
   ): Promise<{ readonly id: string } | undefined | number> {
     if (typeof what === 'string') {
-      checkLetterId(what);
-      const id = await this.actions.replay(what);
+      const id = await this.one(what, (shard) => this.actions.replay(what, shard));
       return id === undefined ? undefined : { id };
     }
-    return this.each(what, async (id) => (await this.actions.replay(id)) !== undefined, progress);
+    return this.each(what, async (id, shard) => (await this.actions.replay(id, shard)) !== undefined, progress);
   }
 
   /** Removes a letter for good; with a filter, every letter that it takes in now. */
@@ -150,46 +175,77 @@ export class DeadLetters {
   purge(filter: DeadLetterFilter, progress?: Progress): Promise<number>;
   async purge(what: string | DeadLetterFilter, progress?: Progress): Promise<boolean | number> {
     if (typeof what === 'string') {
-      checkLetterId(what);
-      return this.actions.purge(what);
+      return (await this.one(what, (shard) => this.actions.purge(what, shard))) ?? false;
     }
-    return this.each(what, (id) => this.actions.purge(id), progress);
+    return this.each(what, (id, shard) => this.actions.purge(id, shard), progress);
+  }
+
+  /** Acts on one letter where it is; undefined when it is nowhere. */
+  private async one<T>(id: string, act: (shard: number) => Promise<T>): Promise<T | undefined> {
+    checkLetterId(id);
+    await this.actions.ready?.();
+    const [only, ...others] = await this.shards();
+    // One who acts finds out for himself whether the letter is there; only where is the question.
+    const shard = others.length === 0 ? only : (await this.find(id))?.shard;
+    return shard === undefined ? undefined : act(shard);
   }
 
   private async each(
     filter: DeadLetterFilter,
-    act: (id: string) => Promise<boolean>,
+    act: (id: string, shard: number) => Promise<boolean>,
     progress: Progress = () => {},
   ): Promise<number> {
     this.check(filter);
     // What dies again because of a replay is not taken in a second time: only letters from before this call count.
-    const newest = await this.newestNumber(filter);
+    const newest = new Map<number, number>();
+    for await (const { shard, letters } of this.pages(filter)) newest.set(shard, letters.at(-1)?.number ?? 0);
     let done = 0;
-    for await (const letters of this.pages(filter)) {
-      const known = letters.filter((letter) => letter.number <= newest);
-      for (let start = 0; start < known.length; start += BATCH) {
-        const results = await Promise.all(known.slice(start, start + BATCH).map((letter) => act(letter.id)));
-        done += results.filter(Boolean).length;
-        progress(done);
+    for (const [shard, last] of newest) {
+      for await (const letters of this.pagesOf(shard, filter)) {
+        const known = letters.filter((letter) => letter.number <= last);
+        for (let start = 0; start < known.length; start += BATCH) {
+          const results = await Promise.all(known.slice(start, start + BATCH).map((letter) => act(letter.id, shard)));
+          done += results.filter(Boolean).length;
+          progress(done);
+        }
+        if (known.length < letters.length) break;
       }
-      if (known.length < letters.length) break;
     }
     return done;
   }
 
-  private async newestNumber(filter: DeadLetterFilter): Promise<number> {
-    let newest = 0;
-    for await (const letters of this.pages(filter)) newest = letters.at(-1)?.number ?? newest;
-    return newest;
+  private async find(id: string): Promise<{ readonly shard: number; readonly letter: StoredLetter } | undefined> {
+    const shards = await this.shards();
+    for (let start = 0; start < shards.length; start += SHARDS_AT_ONCE) {
+      const asked = shards.slice(start, start + SHARDS_AT_ONCE);
+      const letters = await Promise.all(asked.map((shard) => this.wal.deadLetter(shard, id)));
+      for (const [index, shard] of asked.entries()) {
+        const letter = letters[index];
+        if (letter !== undefined) return { shard, letter };
+      }
+    }
+    return undefined;
+  }
+
+  /** The shards that may have letters behind the cursor, in order. */
+  private async shardsFrom(cursor: number | undefined): Promise<readonly number[]> {
+    const first = Math.floor((cursor ?? 0) / CURSOR_LETTERS);
+    return [...(await this.shards())].filter((shard) => shard >= first).sort((left, right) => left - right);
   }
 
   private check(filter: unknown, paging = false): void {
     checkFilter(filter, { paging, undefinedIsAbsent: this.actions.ready === undefined });
   }
 
-  private async *pages(filter: DeadLetterFilter): AsyncGenerator<readonly DeadLetterRef[]> {
+  private async *pages(filter: DeadLetterFilter): AsyncGenerator<ShardPage> {
     await this.actions.ready?.();
-    const { wal, shard } = this;
+    for (const shard of await this.shardsFrom(undefined)) {
+      for await (const letters of this.pagesOf(shard, filter)) yield { shard, letters };
+    }
+  }
+
+  private async *pagesOf(shard: number, filter: DeadLetterFilter): AsyncGenerator<readonly DeadLetterRef[]> {
+    const { wal } = this;
     const limit = wal.deadLetterIds === undefined ? SLICE : PAGE_MAX;
     let after: number | undefined;
     for (;;) {
@@ -200,6 +256,16 @@ export class DeadLetters {
       after = letters.at(-1)?.number;
     }
   }
+}
+
+function cursorAt(shard: number, letter: number): number {
+  return shard * CURSOR_LETTERS + letter;
+}
+
+/** The number of the shard's last letter at or before the cursor; undefined: the cursor is before the shard. */
+function lettersSeen(shard: number, cursor = 0): number | undefined {
+  const seen = cursor - shard * CURSOR_LETTERS;
+  return seen > 0 ? seen : undefined;
 }
 
 function query({ entityType, entityId, name, reason, since, until }: DeadLetterFilter): DeadLetterFilterQuery {

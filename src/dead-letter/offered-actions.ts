@@ -50,6 +50,11 @@ const POLL_MS = 20;
 const STAND_IN_MS = 500;
 const TIMEOUT_MS = 30_000;
 
+/** As `OfferedActionsOptions`, for all shards: each has its own session and is stood in for on its own. */
+export interface ShardsOfferedActionsOptions extends Omit<OfferedActionsOptions, 'shard' | 'standIn'> {
+  readonly standIn: (shard: number, session: string, number: number) => Promise<boolean>;
+}
+
 interface Wish {
   readonly transition: Extract<OfferedTransition, { readonly type: 'replay' | 'purge' }>;
   readonly settle: (done: boolean) => void;
@@ -159,5 +164,34 @@ export class OfferedActions implements DeadLetterActions {
 
   #wait(delayMs: number): Promise<void> {
     return new Promise((resolve) => void this.#options.runtime.timers.set(resolve, delayMs));
+  }
+}
+
+/** Hands each wish in to the shard where its letter is. */
+export class ShardsOfferedActions implements DeadLetterActions {
+  readonly #options: ShardsOfferedActionsOptions;
+  readonly #actions = new Map<number, OfferedActions>();
+
+  constructor(options: ShardsOfferedActionsOptions) {
+    this.#options = options;
+  }
+
+  replay(id: string, shard: number): Promise<string | undefined> {
+    return this.#of(shard).replay(id);
+  }
+
+  purge(id: string, shard: number): Promise<boolean> {
+    return this.#of(shard).purge(id);
+  }
+
+  #of(shard: number): OfferedActions {
+    let actions = this.#actions.get(shard);
+    if (actions === undefined) {
+      const { standIn, ...rest } = this.#options;
+      const standInHere = (session: string, number: number): Promise<boolean> => standIn(shard, session, number);
+      actions = new OfferedActions({ ...rest, shard, standIn: standInHere });
+      this.#actions.set(shard, actions);
+    }
+    return actions;
   }
 }

@@ -144,9 +144,12 @@ export class EntityWorker {
 
   /** The host gives back an item before its handler began, because the node drains: it has not started. */
   notStarted(item: Item): void {
-    if (this.running !== item || item.stage !== 'marked') return;
+    if (this.running !== item) return;
+    if (item.isVolatile) this.mailbox.unshift(item);
+    else if (item.stage !== 'marked') return;
     this.running = undefined;
     this.advance();
+    this.letSlotGo();
   }
 
   /** Puts marked messages that have not started back into the line, e.g. because the node drains. */

@@ -183,7 +183,11 @@ export class Executor {
 
   private start(item: Item): void {
     const { options } = this;
-    if (!options.mayStart()) return;
+    if (!options.mayStart()) {
+      // Lost, or the lease is in doubt: it stands in line again and starts when the owner may.
+      item.worker.notStarted(item);
+      return;
+    }
     this.dispatchNumber += 1;
     item.dispatchNumber = this.dispatchNumber;
     if (item.isVolatile) item.attempt = 1;

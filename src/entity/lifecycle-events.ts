@@ -48,6 +48,10 @@ export interface LifecycleEvents {
   /** The store refuses to commit; new work gets `STORE_DEGRADED` until `recovered`. */
   degraded: { readonly reason: string };
   recovered: { readonly degradedMs: number };
+  /** This node has become the owner of a shard and runs its messages. */
+  shardOpened: { readonly shard: number; readonly epoch: number };
+  /** Another node owns the shard now, or may: what ran here is refused by the store. Not emitted for a shard that was handed over. */
+  shardLost: { readonly shard: number; readonly error: Error };
   /** Dead letters of a type reached their limit; new work of the type is refused until some go (M17). */
   deadLettersFull: { readonly entityType: string; readonly count: number; readonly limit: number };
   /** Nothing is pending, running or being committed on this node. */

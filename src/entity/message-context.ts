@@ -25,6 +25,9 @@ export interface MessageContext {
 
 const NO_HEADERS: MessageHeaders = Object.freeze({});
 
+/** A reserved header: the entities whose handlers wait for this message from another node; see `deadlock.ts`. */
+export const CHAIN_HEADER = 'aq-waiting-chain';
+
 /** The context of one start. Values that most handlers never read are made on first use. */
 export class ActiveMessage implements MessageContext {
   readonly id: string;
@@ -77,7 +80,11 @@ export class ActiveMessage implements MessageContext {
   }
 
   get headers(): MessageHeaders {
-    return this.item.headers ?? NO_HEADERS;
+    const { headers } = this.item;
+    if (headers === undefined) return NO_HEADERS;
+    if (headers[CHAIN_HEADER] === undefined) return headers;
+    const { [CHAIN_HEADER]: _own, ...theirs } = headers;
+    return theirs;
   }
 }
 

@@ -176,6 +176,11 @@ export class ShardOwner implements GroupCommitEvents {
     return this.alive.ids;
   }
 
+  /** Of this opening of the shard. */
+  get incarnation(): string {
+    return this.alive.incarnation;
+  }
+
   /** Whether the shard has been opened; `commits`, `executor` and `ids` are there from then on. */
   get isOpen(): boolean {
     return this.life !== undefined;

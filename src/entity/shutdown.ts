@@ -28,6 +28,23 @@ export interface StopReport {
  *   and they are told so.
  */
 export async function drain(owner: ShardOwner, deadlineMs: number, handOver = false): Promise<StopReport> {
+  return (await letGo(owner, deadlineMs, handOver, false)) as StopReport;
+}
+
+/**
+ * As `drain` for another node, but nothing is interrupted for it: when handlers are still at work at the deadline, the
+ * owner goes on, and the answer is undefined.
+ */
+export function drainOrGoOn(owner: ShardOwner, deadlineMs: number): Promise<StopReport | undefined> {
+  return letGo(owner, deadlineMs, true, true);
+}
+
+async function letGo(
+  owner: ShardOwner,
+  deadlineMs: number,
+  handOver: boolean,
+  orGoOn: boolean,
+): Promise<StopReport | undefined> {
   if (owner.phase === 'closed' || owner.phase === 'recovering') {
     await owner.close(false);
     return { drained: 0, abandoned: [], pending: owner.door.depth };
@@ -40,6 +57,11 @@ export async function drain(owner: ShardOwner, deadlineMs: number, handOver = fa
   for (const worker of [...owner.directory.all()]) worker.advance();
   const before = running.size + owner.executor.starting;
   await settledOrDeadline(owner, deadlineMs, leave);
+  if (orGoOn && running.size > 0 && owner.phase === 'draining') {
+    owner.phase = 'running';
+    owner.advanceAll();
+    return undefined;
+  }
   for (const item of owner.executor.giveBackLoading()) item.worker.notStarted(item);
   const left = [...running];
   const abandoned = left.map((item) => {

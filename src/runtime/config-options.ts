@@ -1,4 +1,6 @@
 /** The options: what a user may write, with units and defaults, and what they become once resolved. */
+import type { ClusterConfig, GrpcConfig, ResolvedCluster } from './config-cluster.js';
+import type { RedisConfig, ResolvedRedis } from './config-redis.js';
 
 /** How often and when a failed message runs again. */
 export interface RetryPolicy {
@@ -40,10 +42,14 @@ export interface EntityConfig {
 }
 
 export interface StoreConfig {
-  /** File of the embedded store. Default `atomic-queues.db` in the working directory. */
+  /** File of the embedded store. Default `atomic-queues.db` in the working directory. Not with `redis`. */
   readonly path?: string | undefined;
-  /** `commit` survives the end of the process, `fsync` a power loss too. Default `commit`. */
-  readonly durability?: 'commit' | 'fsync' | undefined;
+  /**
+   * Of the embedded store: `commit` survives the end of the process, `fsync` a power loss too; default `commit`. With `redis`:
+   * `async` survives what the server's persistence does, `replicated(n)` also the loss of the server while n replicas, 1 to
+   * 9, have it; default `async`.
+   */
+  readonly durability?: 'commit' | 'fsync' | 'async' | `replicated(${number})` | undefined;
   /** A SQLite driver to use instead of the built-in choice: an object or a function. */
   readonly driver?: object | undefined;
 }
@@ -61,6 +67,15 @@ export interface WalConfig {
 
 /** What `AtomicQueuesModule.forRoot` takes. Everything has a default. */
 export interface AtomicQueuesConfig {
+  /**
+   * The Redis or Valkey that the nodes share: a URL, an object with options, or a ready client of ioredis. Default: none,
+   * the store is embedded and this node is alone.
+   */
+  readonly redis?: RedisConfig | undefined;
+  /** How nodes share the work. Only with `redis`. */
+  readonly cluster?: ClusterConfig | undefined;
+  /** Options of `cluster` under their older names. */
+  readonly grpc?: GrpcConfig | undefined;
   readonly store?: StoreConfig | undefined;
   /** Options by entity type. Types that are not listed are legal and have the defaults. */
   readonly entities?: Readonly<Record<string, EntityConfig>> | undefined;
@@ -113,6 +128,11 @@ export interface ResolvedEntityOptions {
 }
 
 export interface ResolvedConfig {
+  /** Undefined: the store is embedded. A client in it, and what is handed on to TLS, are not frozen. */
+  readonly redis: ResolvedRedis | undefined;
+  /** There exactly if `redis` is. */
+  readonly cluster: ResolvedCluster | undefined;
+  /** Of the embedded store; without meaning with `redis`. */
   readonly store: {
     readonly path: string;
     readonly durability: 'commit' | 'fsync';

@@ -28,6 +28,9 @@ function issueProblems(issue: z.core.$ZodIssue, input: unknown): string[] {
   const value = valueAt(input, issue.path);
   const later = laterValues[sectionOf(issue.path.slice(0, -1))]?.[String(issue.path.at(-1))]?.[String(value)];
   if (later !== undefined) return [`${pathText(issue.path)} ${show(value)} ${later}.`];
+  if (SECRETS.has(String(issue.path.at(-1)))) {
+    return [`${pathText(issue.path)} is not valid, and not shown; expected ${issue.message}.`];
+  }
   return [`${pathText(issue.path)} is ${show(value)}; expected ${issue.message}.`];
 }
 
@@ -45,32 +48,52 @@ function unknownKey(section: ConfigSection, path: Path, key: string): string {
   return `${pathText(path)} is not an option; ${hint}`;
 }
 
+/** Options whose values are in no message. */
+const SECRETS = new Set(['password', 'sentinelPassword', 'url']);
+
 const SECTION_LABELS: Readonly<Record<ConfigSection, string>> = {
   root: 'the root',
   entity: 'entities.<type>',
   retry: 'retry',
   store: 'store',
   wal: 'wal',
+  redis: 'redis',
+  address: 'an address',
+  cluster: 'cluster',
+  grpc: 'grpc',
 };
 
 function sectionOf(path: Path): ConfigSection {
   if (path.at(-1) === 'retry' && path.length !== 2) return 'retry';
   if (path[0] === 'entities' && path.length === 2) return 'entity';
-  if (path.length === 1 && (path[0] === 'store' || path[0] === 'wal')) return path[0];
-  return 'root';
+  if (path[0] === 'redis' && path.length === 3) return 'address';
+  const [name] = path;
+  return path.length === 1 && typeof name === 'string' && Object.hasOwn(SECTION_LABELS, name)
+    ? (name as ConfigSection)
+    : 'root';
 }
 
 /**
- * Elsewhere an option without a value is as good as left out. A path that is not set would silently put the messages into
- * another file than the one that was meant.
+ * Elsewhere an option without a value is as good as left out. A path or host that is not set would silently put the messages
+ * into another store than the one that was meant.
  */
 export function valuesMissing(input: unknown): string[] {
-  const store = valueAt(input, ['store']);
-  if (typeof store !== 'object' || store === null || !('path' in store) || store.path !== undefined) return [];
-  return [
-    'store.path is undefined; is an environment variable missing? Leave it out for the default, atomic-queues.db.',
-  ];
+  return PLACES.filter(({ path }) => {
+    const holder = valueAt(input, path.slice(0, -1));
+    const key = path.at(-1) ?? '';
+    return typeof holder === 'object' && holder !== null && key in holder && valueAt(input, path) === undefined;
+  }).map(
+    ({ path, usual }) =>
+      `${pathText(path)} is undefined; is an environment variable missing? Leave it out for the default, ${usual}.`,
+  );
 }
+
+/** Options that say where the messages are. */
+const PLACES = [
+  { path: ['store', 'path'], usual: 'atomic-queues.db' },
+  { path: ['redis', 'url'], usual: 'redis://localhost:6379' },
+  { path: ['redis', 'host'], usual: 'localhost' },
+];
 
 /** Options that are legal by themselves but not together. */
 export function contradictions(config: ResolvedConfig, input: AtomicQueuesConfig): string[] {
@@ -80,6 +103,7 @@ export function contradictions(config: ResolvedConfig, input: AtomicQueuesConfig
       `wal.enabled is false, which keeps everything in memory, but store is given (path ${show(config.store.path)}); remove one of them.`,
     );
   }
+  problems.push(...storeContradictions(config, input));
   const lines = [
     { at: '', retry: config.retry, given: input.retry },
     ...Object.entries(config.entities).map(([type, options]) => ({
@@ -101,6 +125,32 @@ export function contradictions(config: ResolvedConfig, input: AtomicQueuesConfig
     if (config.maxTotalQueueDepth === 0 || workerMaxQueueDepth <= config.maxTotalQueueDepth) continue;
     problems.push(
       `${pathText(['entities', type])}.workerMaxQueueDepth (${workerMaxQueueDepth} messages) is larger than maxTotalQueueDepth (${config.maxTotalQueueDepth} messages); expected at most that.`,
+    );
+  }
+  return problems;
+}
+
+/** One store is used: the embedded one, Redis, or memory. */
+function storeContradictions(config: ResolvedConfig, input: AtomicQueuesConfig): string[] {
+  const { store } = input;
+  const forRedis = store?.durability !== undefined && !/^(commit|fsync)$/.test(store.durability);
+  if (config.redis === undefined) {
+    if (!forRedis) return [];
+    return [`store.durability is ${show(store.durability)}, which needs redis, and redis is not given; expected 'commit' or 'fsync'.`];
+  }
+  const problems: string[] = [];
+  if (!config.wal.enabled) {
+    problems.push('wal.enabled is false, which keeps everything in memory, but redis is given; remove one of them.');
+  }
+  if (store?.path !== undefined) {
+    problems.push(`store.path is ${show(store.path)} and redis is given; messages are kept in one of them. Remove one.`);
+  }
+  if (store?.driver !== undefined) {
+    problems.push('store.driver is given, which is for the embedded store, and redis is given; remove one of them.');
+  }
+  if (store?.durability !== undefined && !forRedis) {
+    problems.push(
+      `store.durability is ${show(store.durability)}, which is for the embedded store, and redis is given; expected 'async' or 'replicated(1)' (or more replicas).`,
     );
   }
   return problems;

@@ -7,6 +7,8 @@ import type { ConfigSection } from './config-schema.js';
 const GUIDE = 'see docs/migration.md';
 const BULLMQ = `it belongs to the BullMQ engine (atomic-queues/bullmq), which this version does not have; ${GUIDE}`;
 const LATER = 'is not available yet in this version';
+const NO_GRPC = `${LATER}: the nodes talk over Redis`;
+const OURS = 'is set by the library, so that nothing is ever sent twice or out of order';
 
 /** The rest of a sentence that begins with the option's path. */
 export const replacedOptions: Readonly<Partial<Record<ConfigSection, Readonly<Record<string, string>>>>> = {
@@ -23,9 +25,6 @@ export const replacedOptions: Readonly<Partial<Record<ConfigSection, Readonly<Re
     poolSize: `was replaced by maxRunningHandlers; ${GUIDE}`,
     defaultReplyTimeout: `was replaced by replyTimeout; ${GUIDE}`,
     // Other parts of the library.
-    redis: `${LATER}: the store is embedded; set store.path, or leave both out`,
-    cluster: `${LATER}: this version runs on one node`,
-    grpc: `${LATER}: this version runs on one node`,
     registry: `${LATER}`,
   },
   entity: {
@@ -49,6 +48,28 @@ export const replacedOptions: Readonly<Partial<Record<ConfigSection, Readonly<Re
     attempts: `was replaced by maxAttempts; ${GUIDE}`,
     delay: `was replaced by backoffDelay; ${GUIDE}`,
   },
+  redis: {
+    keyPrefix: 'is not an option of redis: keyPrefix at the root begins every name in the store',
+    autoResendUnfulfilledCommands: OURS,
+    enableOfflineQueue: OURS,
+    maxRetriesPerRequest: OURS,
+    retryStrategy: OURS,
+    reconnectOnError: OURS,
+    lazyConnect: OURS,
+  },
+  grpc: {
+    listenAddress: NO_GRPC,
+    advertisedAddress: NO_GRPC,
+    maxForwardHops: NO_GRPC,
+    maxConcurrentPetitions: NO_GRPC,
+    peerMonitorEnabled: NO_GRPC,
+    peerSuspectDebounceMs: NO_GRPC,
+    circuitBreakerFailureThreshold: NO_GRPC,
+    circuitBreakerCooldownMs: NO_GRPC,
+    keepaliveTimeMs: NO_GRPC,
+    keepaliveTimeoutMs: NO_GRPC,
+    deadlines: NO_GRPC,
+  },
 };
 
 /** Values that this version does not have yet, by option. The rest of a sentence that begins with path and value. */
@@ -56,4 +77,5 @@ export const laterValues: Readonly<
   Partial<Record<ConfigSection, Readonly<Record<string, Readonly<Record<string, string>>>>>>
 > = {
   entity: { onFailure: { block: LATER } },
+  grpc: { enabled: { true: NO_GRPC } },
 };

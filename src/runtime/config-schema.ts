@@ -3,36 +3,22 @@
  * that expectation, to follow the words "expected "; `config-problems.ts` makes sentences of them.
  */
 import { z } from 'zod';
+import { clusterSchema, grpcSchema } from './config-cluster.js';
+import { redisAddressSchema, redisSchema } from './config-redis.js';
+import {
+  COUNT_MAX,
+  DURATION_MS_MAX,
+  durationMs,
+  flag,
+  oneOf,
+  orUnbounded,
+  passedOn,
+  section,
+  text,
+  visibleName,
+  whole,
+} from './config-values.js';
 import { entityTypeFault } from './name-rule.js';
-
-/** The longest time that a timer of the platform holds, about 24 days. */
-const DURATION_MS_MAX = 2_147_483_647;
-const COUNT_MAX = 1_000_000_000;
-
-function whole(unit: string, min: number, max: number, extra = '') {
-  const error = () => `a whole number of ${unit} from ${min} to ${max}${extra}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-}
-
-const durationMs = (min: number, extra = '') => whole('milliseconds', min, DURATION_MS_MAX, extra);
-const orUnbounded = ' (0: unbounded)';
-
-function oneOf<const T extends readonly [string, ...string[]]>(...values: T) {
-  return z.enum(values, { error: () => values.map((value) => `'${value}'`).join(' or ') });
-}
-
-function text(what: string, accepts: (value: string) => boolean) {
-  return z.string({ error: () => what }).refine(accepts, { error: () => what });
-}
-
-function section<T extends z.core.$ZodLooseShape>(shape: T) {
-  // Only for a wrong type: an unknown key keeps its own issue, which names the key.
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? undefined : 'an object with options'),
-  });
-}
-
-const flag = z.boolean({ error: () => 'true or false' });
 
 const retrySchema = section({
   maxAttempts: whole('attempts', 1, 1_000_000).optional(),
@@ -56,14 +42,12 @@ const entitySchema = section({
   deadLettersMax: whole('dead letters', 0, COUNT_MAX, orUnbounded).optional(),
 });
 
+const durabilities = `'commit' or 'fsync', and with redis 'async' or 'replicated(1)' (or more replicas, up to 9)`;
+
 const storeSchema = section({
   path: text('the path of a file', (value) => value.length > 0 && !value.includes('\0')).optional(),
-  durability: oneOf('commit', 'fsync').optional(),
-  driver: z
-    .custom<object>((value) => (typeof value === 'object' && value !== null) || typeof value === 'function', {
-      error: () => 'a driver: an object or a function',
-    })
-    .optional(),
+  durability: text(durabilities, (value) => /^(commit|fsync|async|replicated\([1-9]\))$/.test(value)).optional(),
+  driver: passedOn<object>('a driver: an object or a function', true).optional(),
 });
 
 const walSchema = section({
@@ -80,9 +64,13 @@ const entitiesSchema = z.record(typeName, entitySchema, {
 });
 
 export const configSchema = section({
+  /** Looked at by itself: it may be a client, which is handed on as it is. */
+  redis: z.unknown().optional(),
   store: storeSchema.optional(),
+  cluster: clusterSchema.optional(),
+  grpc: grpcSchema.optional(),
   entities: entitiesSchema.default({}),
-  keyPrefix: text('1 to 64 visible characters without blanks', (value) => /^[!-~]{1,64}$/.test(value)).default('aq'),
+  keyPrefix: visibleName(64).default('aq'),
   maxTotalWorkers: whole('workers', 0, COUNT_MAX, orUnbounded).default(10_000),
   maxTotalQueueDepth: whole('messages', 0, COUNT_MAX, orUnbounded).default(100_000),
   maxRunningHandlers: whole('handlers', 0, COUNT_MAX, orUnbounded).default(0),
@@ -104,6 +92,10 @@ export const optionNames = {
   retry: Object.keys(retrySchema.shape),
   store: Object.keys(storeSchema.shape),
   wal: Object.keys(walSchema.shape),
+  redis: Object.keys(redisSchema.shape),
+  address: Object.keys(redisAddressSchema.shape),
+  cluster: Object.keys(clusterSchema.shape),
+  grpc: Object.keys(grpcSchema.shape),
 } as const;
 
 export type ConfigSection = keyof typeof optionNames;

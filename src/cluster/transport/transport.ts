@@ -38,5 +38,29 @@ export type TransportMessage =
       readonly payload: string;
       readonly headers?: MessageHeaders | undefined;
     }
+  /** Something that only the shard's owner can do, for a caller on another node. The answer goes to `replyTo`. */
+  | {
+      readonly type: 'operate';
+      readonly id: string;
+      readonly replyTo: string;
+      readonly shard: number;
+      readonly operation: ShardOperation;
+    }
+  | { readonly type: 'operated'; readonly id: string; readonly result: OperationResult }
   /** The asked node does not own the shard, or cannot answer now: ask again. */
   | { readonly type: 'not-here'; readonly id: string };
+
+export type ShardOperation =
+  | { readonly type: 'cancel'; readonly messageId: string }
+  | { readonly type: 'release'; readonly messageId: string }
+  | { readonly type: 'replay'; readonly messageId: string }
+  | { readonly type: 'purge-letter'; readonly messageId: string }
+  | { readonly type: 'purge'; readonly entityType: string; readonly entityId?: string | undefined }
+  | {
+      readonly type: 'pause' | 'resume';
+      readonly entityType: string;
+      readonly entityId?: string | undefined;
+    };
+
+/** What the operation gave: whether it did something, how many, or the id of the new message. */
+export type OperationResult = boolean | number | string | null;

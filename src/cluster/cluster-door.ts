@@ -1,0 +1,220 @@
+/**
+ * The way in on a node of a cluster: a message goes straight into its entity's line when this node owns it, and otherwise
+ * into the inbox of its shard, from where the owner takes it. Nobody needs to be there for that (I1).
+ */
+import { chainOf, refuseDeadlock, withChain } from '../entity/deadlock.js';
+import type { MessageDoor } from '../entity/engine.js';
+import { checkOptions } from '../entity/enqueue-options.js';
+import { currentStart } from '../entity/message-context.js';
+import { ReplyWaiter } from '../entity/reply-waiter.js';
+import type { Receipt, Submission, WaitOptions } from '../entity/submission.js';
+import { envelopeOf, timesOf, withOwnHeaders } from '../entity/submitter.js';
+import { type EntityKey, entityKey } from '../message/entity-key.js';
+import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
+import type { ResolvedConfig } from '../runtime/config.js';
+import type { Deadlines } from '../runtime/deadlines.js';
+import { type OfferedTransition, ShardFullError, StoreUnavailableError } from '../wal/wal.js';
+import type { OfferPlace, OfferSender } from './offer-sender.js';
+import type { RemoteWaits } from './remote-waits.js';
+import type { Routes } from './routes.js';
+import type { Tenure } from './tenure.js';
+
+export interface ClusterDoorOptions {
+  readonly config: ResolvedConfig;
+  readonly routes: () => Routes;
+  readonly deadlines: Deadlines;
+  readonly waits: RemoteWaits;
+  readonly address: string;
+  readonly serving: (shard: number) => Tenure | undefined;
+  readonly sender: (shard: number) => OfferSender;
+  readonly freshMessageId: () => string;
+  /** Why nothing is taken in at the moment. */
+  readonly refusal: (subject: ErrorSubject) => AtomicQueuesError | undefined;
+  readonly ask: (shard: number, submission: Submission, waiter: ReplyWaiter) => void;
+  readonly withdraw: (shard: number, id: string) => void;
+}
+
+type Append = Extract<OfferedTransition, { readonly type: 'append' }>;
+
+export class ClusterDoor implements MessageDoor {
+  constructor(private readonly options: ClusterDoorOptions) {}
+
+  enqueue(submission: Submission): Promise<Receipt> {
+    const { key, shard } = this.place(submission);
+    const tenure = this.options.serving(shard);
+    if (tenure !== undefined) return tenure.submitter.enqueue(submission);
+    this.admit(submission, key);
+    const append = this.appendOf(withOwnHeaders(submission));
+    return this.offer(shard, append).then(() => ({ id: append.message.id }));
+  }
+
+  enqueueAndWait(given: Submission, options: WaitOptions): Promise<unknown> {
+    const { key, shard } = this.place(given);
+    const tenure = this.options.serving(shard);
+    if (tenure !== undefined) return tenure.submitter.enqueueAndWait(given, options);
+    this.admit(given, key);
+    const start = currentStart();
+    if (start !== undefined) refuseDeadlock(start, key);
+    const chain = start === undefined ? undefined : chainOf(start);
+    const submission = withChain(withOwnHeaders(given), chain);
+    return new Promise<unknown>((resolve, reject) => {
+      const timeoutMs = options.timeoutMs ?? this.options.config.entityType(given.entityType).replyTimeout;
+      let id = '';
+      const waiter = new ReplyWaiter(
+        resolve,
+        reject,
+        this.options.deadlines,
+        timeoutMs,
+        (ended) => this.timedOut(ended, shard, id, submission, timeoutMs, options.cancelOnTimeout === true),
+        undefined,
+      );
+      if (submission.isVolatile) this.options.ask(shard, submission, waiter);
+      else id = this.offerAndWait(shard, submission, waiter);
+    });
+  }
+
+  /** All of one shard in one call, which the store takes whole or not at all; receipts in the order of the submissions. */
+  async enqueueBulk(submissions: readonly Submission[]): Promise<Receipt[]> {
+    const shards = new Map<number, number[]>();
+    submissions.forEach((submission, index) => {
+      const { key, shard } = this.place(submission);
+      if (submission.isVolatile) throw volatileInBulk(submission);
+      if (this.options.serving(shard) === undefined) this.admit(submission, key);
+      const indexes = shards.get(shard);
+      if (indexes === undefined) shards.set(shard, [index]);
+      else indexes.push(index);
+    });
+    const receipts: Receipt[] = [];
+    await Promise.all(
+      [...shards].map(async ([shard, indexes]) => {
+        const own = indexes.map((index) => submissions[index] as Submission);
+        const taken = await this.bulkOf(shard, own);
+        indexes.forEach((index, place) => {
+          receipts[index] = taken[place] as Receipt;
+        });
+      }),
+    );
+    return receipts;
+  }
+
+  private async bulkOf(shard: number, submissions: readonly Submission[]): Promise<Receipt[]> {
+    const tenure = this.options.serving(shard);
+    if (tenure !== undefined) return tenure.submitter.enqueueBulk(submissions);
+    const appends = submissions.map((submission) => this.appendOf(withOwnHeaders(submission)));
+    const subject = { entityType: submissions[0]?.entityType, entityId: submissions[0]?.entityId };
+    try {
+      await this.options.sender(shard).offerAll(appends);
+    } catch (error) {
+      throw refusedOffer(error as Error, subject);
+    }
+    return appends.map(({ message }) => ({ id: message.id }));
+  }
+
+  private offerAndWait(shard: number, submission: Submission, waiter: ReplyWaiter): string {
+    const append = this.appendOf(submission, this.options.address);
+    const { id, messageId } = append.message;
+    const subject = { entityType: submission.entityType, entityId: submission.entityId, name: submission.name };
+    const { waits } = this.options;
+    // The wait is known before the offer is durable: the verdict may come before the store's answer does.
+    waits.add(shard, id, subject, waiter, 'offering');
+    const offered = (place: OfferPlace): void => {
+      const again =
+        messageId === undefined ? undefined : (): void => void this.offer(shard, append).then(offered, () => {});
+      waits.offered(id, place, again);
+    };
+    this.offer(shard, append).then(offered, (error: Error) => {
+      waits.forget(id);
+      waiter.fail(error);
+    });
+    return id;
+  }
+
+  private offer(shard: number, append: Append): Promise<OfferPlace> {
+    const { id: messageId, entityType, entityId, name } = append.message;
+    return this.options
+      .sender(shard)
+      .offer(append)
+      .catch((error: Error) => {
+        throw refusedOffer(error, { messageId, entityType, entityId, name });
+      });
+  }
+
+  private appendOf(submission: Submission, replyTo?: string): Append {
+    const message = envelopeOf(this.options.freshMessageId(), submission, replyTo);
+    return { type: 'append', message, ...timesOf(submission.options) };
+  }
+
+  private place({ entityType, entityId, name }: Submission): { key: EntityKey; shard: number } {
+    const key = entityKey(entityType, entityId);
+    const shard = this.options.routes().shardOf(entityType, key);
+    if (shard !== undefined) return { key, shard };
+    throw new AtomicQueuesError(
+      'UNKNOWN_ENTITY_TYPE',
+      `No node of the cluster has ever had handlers for entity type "${entityType}".`,
+      { subject: { entityType, entityId, name } },
+    );
+  }
+
+  private admit(submission: Submission, _key: EntityKey): void {
+    const { entityType, entityId, name, options, isVolatile } = submission;
+    const subject = { entityType, entityId, name };
+    const refusal = this.options.refusal(subject);
+    if (refusal !== undefined) throw refusal;
+    checkOptions(options, subject, isVolatile);
+  }
+
+  private timedOut(
+    waiter: ReplyWaiter,
+    shard: number,
+    id: string,
+    submission: Submission,
+    timeoutMs: number,
+    cancels: boolean,
+  ): void {
+    const { entityType, entityId, name, isVolatile } = submission;
+    this.options.waits.forget(id);
+    const cancelling = cancels && !isVolatile && id !== '';
+    const goesOn = cancelling
+      ? `It is withdrawn if it has not started; status("${id}") tells.`
+      : `The message itself goes on; status("${id}") tells how it stands.`;
+    waiter.fail(
+      new AtomicQueuesError(
+        'REPLY_TIMEOUT',
+        `No verdict on "${name}" for ${entityType} "${entityId}" within ${timeoutMs} ms. ${isVolatile ? 'Nothing of the query is left; ask again.' : goesOn}`,
+        { subject: { entityType, entityId, name, ...(id !== '' && { messageId: id }) } },
+      ),
+    );
+    if (cancelling) this.options.withdraw(shard, id);
+  }
+}
+
+function volatileInBulk({ entityType, entityId, name }: Submission): AtomicQueuesError {
+  return new AtomicQueuesError(
+    'INVALID_PAYLOAD',
+    `"${name}" is a query that is not stored, so it cannot be part of a bulk that is stored whole or not at all. Use enqueueAndWait.`,
+    { subject: { entityType, entityId, name } },
+  );
+}
+
+/** What a caller hears whose offer the store did not take. */
+function refusedOffer(error: Error, subject: ErrorSubject): AtomicQueuesError {
+  if (error instanceof AtomicQueuesError) return error;
+  if (error instanceof ShardFullError) {
+    return new AtomicQueuesError(
+      'QUEUE_DEPTH_EXCEEDED',
+      `Shard ${error.shard} holds ${error.depth} pending messages and maxTotalQueueDepth is ${error.depthMax}; this one does not fit. Try again later.`,
+      { subject, cause: error },
+    );
+  }
+  if (error instanceof StoreUnavailableError && error.applied === 'unknown') {
+    return new AtomicQueuesError(
+      'INDETERMINATE',
+      `The store's answer was lost, so it is not known whether this message was kept: ${error.message} Send it again with the same messageId if it had one; otherwise look before you do.`,
+      { subject, cause: error, retryable: false },
+    );
+  }
+  return new AtomicQueuesError('STORE_DEGRADED', `The store did not take the message: ${error.message}`, {
+    subject,
+    cause: error,
+  });
+}

@@ -1,0 +1,178 @@
+/**
+ * Those who wait on this node for messages that another one runs. A hint brings the verdict; when it is lost, the store is
+ * asked now and then, so that no wait hangs (I5).
+ *
+ * Owns: the waits, and one timer while there are any.
+ */
+
+import type { ReplyWaiter } from '../entity/reply-waiter.js';
+import type { Verdicts } from '../entity/verdicts.js';
+import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
+import type { Clock } from '../runtime/clock.js';
+import type { TimerHandle, Timers } from '../runtime/timers.js';
+import type { Verdict } from '../wal/transition.js';
+import type { StatusRecord, Wal } from '../wal/wal.js';
+import type { OfferPlace } from './offer-sender.js';
+
+export interface RemoteWaitsOptions {
+  readonly wal: Pick<Wal, 'status' | 'offerMark'>;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Makes an answer of a verdict. */
+  readonly answer: Verdicts['answer'];
+}
+
+interface Wait {
+  readonly id: string;
+  readonly shard: number;
+  readonly subject: ErrorSubject;
+  readonly waiter: ReplyWaiter;
+  /** Where it was offered, when it was: whether an owner has taken it in can be asked. */
+  place: OfferPlace | undefined;
+  /** Sends it again under a new number; the answer to a known `messageId` is the first one's verdict. */
+  again: (() => void) | undefined;
+  /** Its offer has not been answered: it need not be anywhere yet. */
+  isOffering: boolean;
+  nextLookAt: number;
+  lookAfterMs: number;
+  unknown: number;
+}
+
+/** First look into the store after this long, then ever later up to the second figure, milliseconds. */
+const FIRST_LOOK_MS = 250;
+const LOOK_MAX_MS = 2_000;
+/** How often it is seen whether somebody's look is due. */
+const SWEEP_MS = 50;
+/** Looks that must find nothing of a message that was taken in before its wait ends as indeterminate. */
+const UNKNOWN_MAX = 3;
+
+export class RemoteWaits {
+  private readonly waits = new Map<string, Wait>();
+  private timer: TimerHandle | undefined;
+  private readonly looking = new Set<Wait>();
+
+  constructor(private readonly options: RemoteWaitsOptions) {}
+
+  get size(): number {
+    return this.waits.size;
+  }
+
+  add(shard: number, id: string, subject: ErrorSubject, waiter: ReplyWaiter, offering?: 'offering'): void {
+    if (waiter.isSettled) return;
+    const { clock } = this.options;
+    this.waits.set(id, {
+      id,
+      shard,
+      subject: { ...subject, messageId: id },
+      waiter,
+      isOffering: offering !== undefined,
+      place: undefined,
+      again: undefined,
+      nextLookAt: clock.monotonic() + FIRST_LOOK_MS,
+      lookAfterMs: FIRST_LOOK_MS,
+      unknown: 0,
+    });
+    this.arm();
+  }
+
+  /** The offer is durable. */
+  offered(id: string, place: OfferPlace, again: (() => void) | undefined): void {
+    const wait = this.waits.get(id);
+    if (wait === undefined) return;
+    wait.isOffering = false;
+    wait.place = place;
+    wait.again = again;
+  }
+
+  /** A verdict has come; false when nobody here waits for it. */
+  deliver(id: string, verdict: Verdict): boolean {
+    const wait = this.waits.get(id);
+    if (wait === undefined) return false;
+    this.waits.delete(id);
+    this.options.answer(wait.waiter, wait.subject, verdict);
+    return true;
+  }
+
+  /** Answers someone whose wait is not kept here. */
+  answerNow(waiter: ReplyWaiter, subject: ErrorSubject & { messageId: string }, verdict: Verdict): void {
+    this.options.answer(waiter, subject, verdict);
+  }
+
+  /** Forgets a wait that ended otherwise. */
+  forget(id: string): void {
+    this.waits.delete(id);
+  }
+
+  failAll(error: (id: string, subject: ErrorSubject) => Error): void {
+    for (const { id, subject, waiter } of this.waits.values()) waiter.fail(error(id, subject));
+    this.waits.clear();
+  }
+
+  stop(): void {
+    if (this.timer !== undefined) this.options.timers.clear(this.timer);
+    this.timer = undefined;
+  }
+
+  private arm(): void {
+    if (this.timer !== undefined || this.waits.size === 0) return;
+    this.timer = this.options.timers.set(this.sweep, SWEEP_MS);
+  }
+
+  private readonly sweep = (): void => {
+    this.timer = undefined;
+    const now = this.options.clock.monotonic();
+    for (const wait of this.waits.values()) {
+      if (wait.waiter.isSettled) this.waits.delete(wait.id);
+      else if (now >= wait.nextLookAt && !this.looking.has(wait)) void this.look(wait);
+    }
+    this.arm();
+  };
+
+  private async look(wait: Wait): Promise<void> {
+    const { wal, clock } = this.options;
+    this.looking.add(wait);
+    try {
+      const record = await wal.status(wait.shard, wait.id);
+      if (record?.verdict !== undefined) this.deliver(wait.id, record.verdict);
+      else if (record === undefined) await this.foundNothing(wait);
+      else wait.unknown = 0;
+    } catch {
+      // A store that cannot be read is asked again.
+    } finally {
+      this.looking.delete(wait);
+      wait.lookAfterMs = Math.min(LOOK_MAX_MS, wait.lookAfterMs * 2);
+      wait.nextLookAt = clock.monotonic() + wait.lookAfterMs;
+    }
+  }
+
+  /** The message is in the inbox still, or it has ended and its verdict is gone, or it is known under another id. */
+  private async foundNothing(wait: Wait): Promise<void> {
+    const { place } = wait;
+    if (wait.isOffering) return;
+    if (place !== undefined && (await this.options.wal.offerMark(wait.shard, place.session)) < place.number) return;
+    if (wait.again !== undefined) {
+      wait.again();
+      return;
+    }
+    wait.unknown += 1;
+    if (wait.unknown < UNKNOWN_MAX || !this.waits.delete(wait.id)) return;
+    wait.waiter.fail(
+      new AtomicQueuesError(
+        'INDETERMINATE',
+        `Message ${wait.id} was accepted, and the store knows no verdict of it: it has ended, and how is not kept any more. Look at what it should have done before sending it again.`,
+        { subject: wait.subject, retryable: false },
+      ),
+    );
+  }
+}
+
+/** For `status`: what is known of a message anywhere. */
+export async function findStatus(
+  wal: Pick<Wal, 'status'>,
+  shards: readonly number[],
+  id: string,
+): Promise<{ readonly shard: number; readonly record: StatusRecord } | undefined> {
+  const found = await Promise.all(shards.map(async (shard) => ({ shard, record: await wal.status(shard, id) })));
+  for (const { shard, record } of found) if (record !== undefined) return { shard, record };
+  return undefined;
+}
