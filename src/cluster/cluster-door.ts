@@ -42,7 +42,12 @@ export class ClusterDoor implements MessageDoor {
   enqueue(submission: Submission): Promise<Receipt> {
     const { key, shard } = this.place(submission);
     const tenure = this.options.serving(shard);
-    if (tenure !== undefined) return tenure.submitter.enqueue(submission);
+    if (tenure !== undefined)
+      return this.orElsewhere(
+        () => tenure.submitter.enqueue(submission),
+        tenure,
+        () => this.enqueue(submission),
+      );
     this.admit(submission, key);
     const append = this.appendOf(withOwnHeaders(submission));
     return this.offer(shard, append).then(() => ({ id: append.message.id }));
@@ -51,7 +56,10 @@ export class ClusterDoor implements MessageDoor {
   enqueueAndWait(given: Submission, options: WaitOptions): Promise<unknown> {
     const { key, shard } = this.place(given);
     const tenure = this.options.serving(shard);
-    if (tenure !== undefined) return tenure.submitter.enqueueAndWait(given, options);
+    if (tenure !== undefined) {
+      const wait = (): Promise<unknown> => tenure.submitter.enqueueAndWait(given, options);
+      return this.orElsewhere(wait, tenure, () => this.enqueueAndWait(given, options));
+    }
     this.admit(given, key);
     const start = currentStart();
     if (start !== undefined) refuseDeadlock(start, key);
@@ -97,9 +105,24 @@ export class ClusterDoor implements MessageDoor {
     return receipts;
   }
 
+  /**
+   * A shard that is lost while a message is on its way into it, and surely has not taken it, is no fault of the caller's:
+   * the message goes where the shard is now.
+   */
+  private orElsewhere<T>(here: () => Promise<T>, tenure: Tenure, elsewhere: () => Promise<T>): Promise<T> {
+    return here().catch((error: unknown) => {
+      const moved = error instanceof AtomicQueuesError && error.code === 'NOT_OWNER' && !tenure.serves;
+      if (moved) return elsewhere();
+      throw error;
+    });
+  }
+
   private async bulkOf(shard: number, submissions: readonly Submission[]): Promise<Receipt[]> {
     const tenure = this.options.serving(shard);
-    if (tenure !== undefined) return tenure.submitter.enqueueBulk(submissions);
+    if (tenure !== undefined) {
+      const bulk = (): Promise<Receipt[]> => tenure.submitter.enqueueBulk(submissions);
+      return this.orElsewhere(bulk, tenure, () => this.bulkOf(shard, submissions));
+    }
     const appends = submissions.map((submission) => this.appendOf(withOwnHeaders(submission)));
     const subject = { entityType: submissions[0]?.entityType, entityId: submissions[0]?.entityId };
     try {

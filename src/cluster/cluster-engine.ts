@@ -63,6 +63,8 @@ export interface ClusterEngineOptions {
 
 /** How often leases are looked after, milliseconds: a fraction of any lease that is allowed. */
 const UPKEEP_MS = 100;
+/** The floor under lost wake hints, milliseconds; a poll costs the server one small script. */
+const OFFER_POLL_MS = 250;
 /** How long a leaver waits for the others to take note, milliseconds. */
 const TAKE_NOTE_MS = 500;
 /** How long a handler may hold up a move of its shard, milliseconds; then the shard stays and the move is tried again. */
@@ -424,6 +426,7 @@ export class ClusterEngine implements Engine {
   private hooksOf(shard: number): TenureOptions['hooks'] {
     return {
       address: this.incarnation,
+      offerPollMs: OFFER_POLL_MS,
       tell: (replyTo, id, verdict) => this.send(replyTo, { type: 'verdict', id, verdict }),
       waitElsewhere: (id, subject, waiter) => this.waits.add(shard, id, subject, waiter),
       askElsewhere: (query, waiter) => {

@@ -28,7 +28,7 @@ export interface TenureOptions extends Omit<ShardOwnerOptions, 'wal' | 'cluster'
   readonly wal: SharedWal;
   readonly claim: OpenClaim;
   readonly leaseTimes: LeaseTimes;
-  readonly hooks: Pick<ClusterHooks, 'address' | 'tell' | 'waitElsewhere' | 'askElsewhere'>;
+  readonly hooks: Pick<ClusterHooks, 'address' | 'offerPollMs' | 'tell' | 'waitElsewhere' | 'askElsewhere'>;
   /** The shard is not this tenure's any more, and it did not hand it over. */
   readonly lost: (tenure: Tenure, error: Error) => void;
 }

@@ -10,6 +10,8 @@ import type { ReplyWaiter } from './reply-waiter.js';
 export interface ClusterHooks {
   /** Where verdicts for those who wait on this node are sent; stands in `Envelope.replyTo`. */
   readonly address: string;
+  /** How often an idle owner looks for offers that no hint told of, milliseconds. */
+  readonly offerPollMs: number;
   /** Whether the lease still lets handlers start (M7). */
   mayStart(): boolean;
   /** Tells who waits on another node, or here for a message that was offered. A hint: it may be lost. */

@@ -13,6 +13,8 @@ export interface HousekeepingOptions {
   readonly timers: Timers;
   readonly logger: Logger;
   readonly cleanupIntervalMs: number;
+  /** How often an idle owner looks for offers from other processes, milliseconds. Default 100. */
+  readonly offerPollMs?: number | undefined;
   readonly poll: () => void;
   /** Forgets at most so many verdicts; returns how many went. */
   readonly cleanUp: (limit: number) => Promise<number>;
@@ -21,7 +23,6 @@ export interface HousekeepingOptions {
   readonly lost: (error: Error) => void;
 }
 
-/** How often an idle owner looks for offers from other processes, milliseconds. */
 const OFFER_POLL_MS = 100;
 /** Verdicts forgotten in one go; more go in the next turns of the event loop. */
 const CLEANUP_BATCH = 500;
@@ -39,7 +40,7 @@ export class Housekeeping {
   start(): void {
     if (this.active) return;
     this.active = true;
-    this.every('poll', OFFER_POLL_MS, this.options.poll);
+    this.every('poll', this.options.offerPollMs ?? OFFER_POLL_MS, this.options.poll);
     this.every('cleanup', this.options.cleanupIntervalMs, () => void this.cleanUpAll());
     this.every('stuck', STUCK_SWEEP_MS, () => this.findStuck());
   }

@@ -3,12 +3,28 @@ import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import { StaleEpochError, StoreUnavailableError } from '../wal/wal.js';
 
 /** The message of this call was not accepted, or nobody knows. */
-export function notAccepted(error: Error, subject: ErrorSubject | undefined, stopping: boolean): AtomicQueuesError {
+/**
+ * @param stopping the node takes nothing more.
+ * @param moved there are other nodes, and one of them has the shard now or will have it.
+ */
+export function notAccepted(
+  error: Error,
+  subject: ErrorSubject | undefined,
+  stopping: boolean,
+  moved = false,
+): AtomicQueuesError {
   if (error instanceof StoreUnavailableError && error.applied === 'unknown') {
     return new AtomicQueuesError(
       'INDETERMINATE',
       `The store's answer was lost, so it is not known whether this message was kept: ${error.message} Send it again with the same messageId if it had one; otherwise look before you do.`,
       { subject, cause: error, retryable: false },
+    );
+  }
+  if (moved && !(error instanceof StoreUnavailableError)) {
+    return new AtomicQueuesError(
+      'NOT_OWNER',
+      `The message's entity has moved to another node before the message was stored; nothing was kept of this call. ${error.message}`,
+      { subject, cause: error, retryable: true },
     );
   }
   if (stopping) {

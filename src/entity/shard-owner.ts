@@ -214,6 +214,7 @@ export class ShardOwner implements GroupCommitEvents {
       logger,
       executor,
       cleanupIntervalMs: config.wal.cleanupInterval,
+      offerPollMs: this.options.cluster?.offerPollMs,
       poll: () => {
         commits.poll();
         this.delayedMessages.check();
@@ -386,7 +387,9 @@ export class ShardOwner implements GroupCommitEvents {
 
   /** What a caller hears whose message the store did not take. */
   notAccepted(error: Error, item?: Item): AtomicQueuesError {
-    return notAccepted(error, item?.errorSubject(), this.phase === 'draining' || this.phase === 'closed');
+    const stopping = this.phase === 'draining' || this.phase === 'closed';
+    const moved = this.options.cluster !== undefined && this.lostWith !== undefined;
+    return notAccepted(error, item?.errorSubject(), stopping, moved);
   }
 
   verdictUnknown(error: Error, item: Item): AtomicQueuesError {

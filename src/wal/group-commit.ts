@@ -319,7 +319,7 @@ export class GroupCommit {
     if (isUnusable(error) && !this.unproven) return this.isolate(error, batch);
     if (!(error instanceof StoreUnavailableError) || !error.recoverable) {
       this.lose(error);
-      refuseAll(batch, error);
+      refuseAll(batch, this.refusalOf(error));
       return undefined;
     }
     if (this.degradedSince === undefined) {
@@ -332,11 +332,24 @@ export class GroupCommit {
     const next = this.unproven ? batch : withoutAppends([batch, this.takeAll()], error);
     await new Promise<void>((resolve) => this.options.timers.set(resolve, STORE_RETRY_MS));
     if (this.lostWith !== undefined) {
-      refuseAll(next, this.lostWith);
+      refuseAll(next, this.refusalOf(this.lostWith));
       return undefined;
     }
     // With nothing to carry over, an empty commit finds out whether the store is back.
     return next.transitions.length > 0 ? next : this.probe();
+  }
+
+  /** What a batch is refused with that was tried: after a lost answer nobody knows whether the store applied it. */
+  private refusalOf(error: Error): Error {
+    if (!this.unproven || (error instanceof StoreUnavailableError && error.applied === 'unknown')) return error;
+    return new StoreUnavailableError(
+      `The answer to a commit was lost, and then the shard. ${error.message}`,
+      'unknown',
+      false,
+      {
+        cause: error,
+      },
+    );
   }
 
   /**
