@@ -50,6 +50,9 @@ export interface SharedParts {
   readonly wal: SharedWal;
   readonly store: ClusterStore;
   readonly transport: Transport;
+  /** Called before anything else is used, and when all has stopped. */
+  readonly connect?: (() => Promise<void>) | undefined;
+  readonly disconnect?: (() => Promise<void>) | undefined;
   /** Whether the server answers, for the health check. Default: nobody asks. */
   readonly ping?: (() => Promise<unknown>) | undefined;
 }
@@ -203,13 +206,20 @@ export class AtomicQueuesNode {
     }
   }
 
-  private makeClusterEngine({ wal, store, transport, ping }: SharedParts): Engine {
+  private makeClusterEngine({ wal, store, transport, ping, connect, disconnect }: SharedParts): Engine {
     const { runtime, config, handlers, registry, events, logger } = this;
     return new ClusterEngine({
       runtime,
       config,
       wal,
-      startStore: () => this.startStore(),
+      startStore: async () => {
+        await connect?.();
+        await this.startStore();
+      },
+      stopStore: async () => {
+        await wal.stop();
+        await disconnect?.();
+      },
       store,
       transport,
       ping,

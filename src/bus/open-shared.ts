@@ -1,10 +1,47 @@
 /** From the configuration to what the nodes of a cluster share; undefined when the node is alone. */
+import { RedisClusterStore } from '../cluster/transport/redis/redis-cluster-store.js';
+import { RedisTransport } from '../cluster/transport/redis/redis-transport.js';
 import type { ResolvedConfig } from '../runtime/config.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { RedisConnections } from '../wal/redis/connections.js';
+import { lateClient } from '../wal/redis/late-client.js';
+import { RedisWal } from '../wal/redis/redis-wal.js';
 import type { SharedParts } from './node.js';
 
-export function openShared(config: ResolvedConfig, _runtime: Runtime, _logger: Logger): SharedParts | undefined {
-  if (config.redis === undefined) return undefined;
-  throw new Error('unfinished');
+export function openShared(config: ResolvedConfig, runtime: Runtime, logger: Logger): SharedParts | undefined {
+  const { redis, cluster, keyPrefix } = config;
+  if (redis === undefined || cluster === undefined) return undefined;
+  const name = `${keyPrefix}:${cluster.serverId ?? runtime.freshId()}`;
+  const connections = new RedisConnections({ redis, runtime, logger, name });
+  const commit = lateClient(connections, 'commit');
+  const control = lateClient(connections, 'control');
+  const wal = new RedisWal({
+    client: commit,
+    control,
+    ...(redis.replicas > 0 && {
+      waiter: lateClient(connections, 'wait'),
+      durability: { replicas: redis.replicas },
+    }),
+    keyPrefix,
+    slices: cluster.shards,
+    retention: { entryTtlMs: config.wal.entryTTL * 1000, verdictsMax: config.wal.verdictsMax },
+    localClock: runtime.clock,
+    warn: (message) => logger.warn(message),
+  });
+  return {
+    wal,
+    store: new RedisClusterStore({ client: control, keyPrefix }),
+    transport: new RedisTransport({
+      client: control,
+      subscriber: lateClient(connections, 'subscriber'),
+      timers: runtime.timers,
+      keyPrefix,
+      sharded: () => connections.hasShardedChannels,
+      logger,
+    }),
+    connect: () => connections.start(),
+    disconnect: () => connections.stop(),
+    ping: () => connections.ping('control', cluster.redisHealthCheckMs),
+  };
 }

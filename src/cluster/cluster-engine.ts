@@ -47,8 +47,9 @@ export interface ClusterEngineOptions {
   readonly runtime: Runtime;
   readonly config: ResolvedConfig;
   readonly wal: SharedWal;
-  /** Starts the write-ahead log; the engine stops it. */
+  /** Starts (stops) the write-ahead log and what it stands on. */
   readonly startStore: () => Promise<void>;
+  readonly stopStore: () => Promise<void>;
   readonly store: ClusterStore;
   readonly transport: Transport;
   /** Whether the server answers. Default: nobody asks. */
@@ -277,7 +278,7 @@ export class ClusterEngine implements Engine {
       this.health?.stop();
       await transport.stop();
       await store.stop();
-      await wal.stop();
+      await options.stopStore();
       throw error;
     }
   }
@@ -296,7 +297,7 @@ export class ClusterEngine implements Engine {
   }
 
   async stop(deadlineMs: number): Promise<StopReport> {
-    const { runtime, transport, store, wal } = this.options;
+    const { runtime, transport, store } = this.options;
     const { clock } = runtime;
     if (this.phase === 'closed') return { drained: 0, abandoned: [], pending: 0 };
     const endsAt = clock.monotonic() + deadlineMs;
@@ -322,7 +323,7 @@ export class ClusterEngine implements Engine {
     this.deadlines.stop();
     await transport.stop();
     await store.stop();
-    await wal.stop();
+    await this.options.stopStore();
     return {
       drained: reports.reduce((sum, [, report]) => sum + (report?.drained ?? 0), 0),
       abandoned: reports.flatMap(([, report]) => report?.abandoned ?? []),

@@ -1,0 +1,207 @@
+/**
+ * What a commit must know of the stored shard, fetched when it turns out to be needed. Transitions run without waiting: a
+ * look at something that is not known yet notes the wish and throws `Miss`; the caller fetches all wishes together and runs
+ * the commit again from the start. This is sound because only the owner changes what is fetched here, and the commit is
+ * fenced: if someone else owned the shard by then, nothing of it would be applied.
+ */
+import type { AttemptRecord, StoredMessage } from '../transition.js';
+import { bucketOf, type ShardKeys } from './keys.js';
+import {
+  type Body,
+  bodyOf,
+  bodyText,
+  type Corpse,
+  type Held,
+  headText,
+  heldOf,
+  type KeptVerdict,
+  type LetterHead,
+  letterHeadOf,
+  letterHeadText,
+  type Pointer,
+  pointerOf,
+  pointerText,
+} from './records.js';
+import type { RedisClient } from './scripts.js';
+import { bucketOfName, toField } from './text.js';
+
+/** Something must be fetched first; what was done until then is thrown away. */
+export class Miss extends Error {
+  override readonly name = 'Miss';
+}
+
+const MISS = new Miss('something must be fetched first');
+
+/** Fields that one command asks for at most (M3). */
+const FIELDS_MAX = 1_000;
+
+/** How a kind of record lies on the server. */
+export interface Layout<K, V> {
+  key(keys: ShardKeys, key: K): string;
+  field(key: K): string;
+  encode(value: V): string;
+  decode(text: string, key: K): V;
+}
+
+const byNumber = <V>(
+  key: (keys: ShardKeys) => readonly string[],
+  encode: (value: V) => string,
+  decode: (text: string, number: number) => V,
+): Layout<number, V> => ({
+  key: (keys, number) => key(keys)[bucketOf(number)] as string,
+  field: String,
+  encode,
+  decode,
+});
+
+const byName = <V>(
+  key: (keys: ShardKeys) => readonly string[],
+  encode: (value: V) => string,
+  decode: (text: string) => V,
+): Layout<string, V> => ({
+  key: (keys, name) => key(keys)[bucketOfName(name)] as string,
+  field: toField,
+  encode,
+  decode,
+});
+
+const parse = <V>(text: string): V => JSON.parse(text) as V;
+
+export const LAYOUTS = {
+  heads: byNumber<Held>(
+    (keys) => keys.heads,
+    headText,
+    (text, seq) => heldOf(seq, text, null),
+  ),
+  bodies: byNumber<Body>((keys) => keys.bodies, bodyText, bodyOf),
+  pasts: byNumber<readonly AttemptRecord[]>((keys) => keys.pasts, JSON.stringify, parse),
+  pointers: byName<Pointer>((keys) => keys.ids, pointerText, pointerOf),
+  messageIds: byName<string>(
+    (keys) => keys.messageIds,
+    JSON.stringify,
+    (text) => parse<string>(text),
+  ),
+  delayed: byNumber<StoredMessage>((keys) => keys.delayed, JSON.stringify, parse),
+  letters: byNumber<LetterHead>((keys) => keys.letters, letterHeadText, letterHeadOf),
+  corpses: byNumber<Corpse>((keys) => keys.corpses, JSON.stringify, parse),
+  verdicts: byNumber<KeptVerdict>((keys) => keys.verdicts, JSON.stringify, parse),
+  outboxNumbers: {
+    key: (keys) => keys.outboxNumbers,
+    field: String,
+    encode: String,
+    decode: Number,
+  } satisfies Layout<number, number>,
+} as const;
+
+/** The known and the wanted records of one kind. */
+export class FactTable<K, V> {
+  readonly known = new Map<K, V | undefined>();
+  readonly wanted = new Set<K>();
+
+  constructor(readonly layout: Layout<K, V>) {}
+
+  get(key: K): V | undefined {
+    const value = this.known.get(key);
+    if (value !== undefined || this.known.has(key)) return value;
+    this.wanted.add(key);
+    throw MISS;
+  }
+
+  /** The wishes as one command for each key, which fill `known` when they are answered. */
+  fetches(keys: ShardKeys): Fetch[] {
+    const byKey = new Map<string, K[]>();
+    for (const wish of this.wanted) {
+      const key = this.layout.key(keys, wish);
+      const wishes = byKey.get(key);
+      if (wishes === undefined) byKey.set(key, [wish]);
+      else wishes.push(wish);
+    }
+    this.wanted.clear();
+    return [...byKey].flatMap(([key, wishes]) =>
+      pieces(wishes).map((piece) => ({
+        key,
+        fields: piece.map(this.layout.field),
+        answered: (texts: readonly (string | null)[]) => {
+          for (const [index, wish] of piece.entries()) {
+            const text = texts[index] ?? null;
+            this.known.set(wish, text === null ? undefined : this.layout.decode(text, wish));
+          }
+        },
+      })),
+    );
+  }
+}
+
+interface Fetch {
+  readonly key: string;
+  readonly fields: readonly string[];
+  answered(texts: readonly (string | null)[]): void;
+}
+
+/** A kept verdict by its number, and the time it is kept until. */
+export interface KeptTime {
+  readonly order: number;
+  readonly at: number;
+}
+
+export class Facts {
+  readonly heads = new FactTable(LAYOUTS.heads);
+  readonly bodies = new FactTable(LAYOUTS.bodies);
+  readonly pasts = new FactTable(LAYOUTS.pasts);
+  readonly pointers = new FactTable(LAYOUTS.pointers);
+  readonly messageIds = new FactTable(LAYOUTS.messageIds);
+  readonly delayed = new FactTable(LAYOUTS.delayed);
+  readonly letters = new FactTable(LAYOUTS.letters);
+  readonly corpses = new FactTable(LAYOUTS.corpses);
+  readonly verdicts = new FactTable(LAYOUTS.verdicts);
+  readonly outboxNumbers = new FactTable<number, number>(LAYOUTS.outboxNumbers);
+  #oldestKept: readonly KeptTime[] | undefined;
+  #oldestIsAll = false;
+  #oldestWanted = 0;
+
+  /** At least the first `count` kept verdicts, if there are so many. */
+  oldestKept(count: number): readonly KeptTime[] {
+    const known = this.#oldestKept;
+    if (known !== undefined && (this.#oldestIsAll || known.length >= count)) return known;
+    this.#oldestWanted = Math.max(this.#oldestWanted, count);
+    throw MISS;
+  }
+
+  /** Fetches everything that was wished for. */
+  async fetch(client: RedisClient, keys: ShardKeys): Promise<void> {
+    const fetches = [
+      this.heads,
+      this.bodies,
+      this.pasts,
+      this.pointers,
+      this.messageIds,
+      this.delayed,
+      this.letters,
+      this.corpses,
+      this.verdicts,
+      this.outboxNumbers,
+    ].flatMap((table) => table.fetches(keys));
+    const work = fetches.map(async ({ key, fields, answered }) => answered(await client.hmget(key, ...fields)));
+    if (this.#oldestWanted > 0) {
+      const count = this.#oldestWanted;
+      this.#oldestWanted = 0;
+      work.push(
+        // The first one is the sentinel.
+        client.zrange(keys.kept, 1, String(count), 'WITHSCORES').then((members) => {
+          const found: KeptTime[] = [];
+          for (let at = 0; at < members.length; at += 2) found.push({ order: Number(members[at]), at: Number(members[at + 1]) });
+          this.#oldestKept = found;
+          this.#oldestIsAll = found.length < count;
+        }),
+      );
+    }
+    await Promise.all(work);
+  }
+}
+
+function pieces<T>(items: readonly T[]): (readonly T[])[] {
+  if (items.length <= FIELDS_MAX) return [items];
+  const cut: T[][] = [];
+  for (let at = 0; at < items.length; at += FIELDS_MAX) cut.push(items.slice(at, at + FIELDS_MAX));
+  return cut;
+}

@@ -1,0 +1,17 @@
+/**
+ * A client that is there once its connections are made: the parts of a node are put together before anything connects, and
+ * ioredis itself is loaded only then.
+ */
+import type { RedisConnections, RedisRole } from './connections.js';
+import type { RedisClient } from './client-options.js';
+
+/** Hands every use on to the client that the role has at that moment. */
+export function lateClient(connections: Pick<RedisConnections, 'client'>, role: RedisRole): RedisClient {
+  return new Proxy({} as RedisClient, {
+    get: (_, property) => {
+      const client = connections.client(role);
+      const value: unknown = Reflect.get(client, property, client);
+      return typeof value === 'function' ? (value.bind(client) as unknown) : value;
+    },
+  });
+}

@@ -1,0 +1,136 @@
+/**
+ * What an owner keeps in memory of its shard between commits: everything that is small (numbers, messages in flight,
+ * pauses, dead letters by type), and some of the messages that wait. Changed only by commits that are applied.
+ */
+import { type EntityKey, entityKey } from '../../message/entity-key.js';
+import type { PausedLine } from '../wal.js';
+import type { RedisShardNumbers } from './numbers.js';
+import { base36, type Held } from './records.js';
+
+/** Waiting messages that are kept in memory at most. */
+const RECENT_MAX = 8_192;
+
+export interface MemoryContent {
+  readonly numbers: RedisShardNumbers;
+  readonly started: readonly Held[];
+  readonly paused: readonly (readonly [string, PausedLine])[];
+  readonly letterTypes: Readonly<Record<string, number>>;
+}
+
+/** What a commit changed of all this. */
+export interface AppliedWork {
+  readonly numbers: RedisShardNumbers;
+  readonly firstNewSeq: number;
+  readonly highestPlain: number;
+  readonly highestOther: number;
+  readonly line: ReadonlyMap<number, Held | undefined>;
+  readonly paused: ReadonlyMap<string, PausedLine | undefined>;
+  readonly letterTypes: ReadonlyMap<string, number>;
+}
+
+export class OwnerMemory {
+  numbers: RedisShardNumbers;
+  /** All messages that are dispatched. */
+  readonly started: Map<number, Held>;
+  readonly paused: Map<string, PausedLine>;
+  readonly letterTypes: Map<string, number>;
+  /** Highest number of the plain and of the other ids that this owner made and the store has taken. */
+  highestPlain = 0;
+  highestOther = 0;
+  readonly #recent = new Map<number, Held>();
+  /** With a complete memory: the places of each entity's messages that are not started. */
+  readonly #lines: Map<EntityKey, Set<number>> | undefined;
+
+  /** @param all every message in line, for stores that check starts against the line. */
+  constructor(
+    content: MemoryContent,
+    readonly idPrefix: string,
+    all?: readonly Held[],
+  ) {
+    this.numbers = content.numbers;
+    this.started = new Map(content.started.map((held) => [held.seq, held]));
+    this.paused = new Map(content.paused);
+    this.letterTypes = new Map(Object.entries(content.letterTypes));
+    if (all === undefined) return;
+    this.#lines = new Map();
+    for (const held of all) this.#note(held);
+  }
+
+  /** Whether every message in line is here. */
+  get isComplete(): boolean {
+    return this.#lines !== undefined;
+  }
+
+  held(seq: number): Held | undefined {
+    return this.started.get(seq) ?? this.#recent.get(seq);
+  }
+
+  waitingOf(key: EntityKey): Iterable<number> {
+    return this.#lines?.get(key) ?? [];
+  }
+
+  /** Keeps messages that were read, as far as there is room. */
+  remember(messages: readonly Held[]): void {
+    if (this.isComplete) return;
+    for (const held of messages) if (!this.started.has(held.seq)) this.#keep(held);
+  }
+
+  /** The server has applied this. */
+  take(work: AppliedWork): void {
+    this.numbers = work.numbers;
+    this.highestPlain = work.highestPlain;
+    this.highestOther = work.highestOther;
+    for (const [seq, held] of work.line) {
+      if (seq < work.firstNewSeq) this.#forget(seq);
+      if (held !== undefined) this.#note(held);
+    }
+    for (const [key, line] of work.paused) {
+      if (line === undefined) this.paused.delete(key);
+      else this.paused.set(key, line);
+    }
+    for (const [type, letters] of work.letterTypes) this.letterTypes.set(type, letters);
+  }
+
+  #note(held: Held): void {
+    if (held.state === 'dispatched') {
+      this.started.set(held.seq, held);
+      return;
+    }
+    this.#keep(held);
+    if (this.#lines === undefined) return;
+    const key = entityKey(held.entityType, held.entityId);
+    const places = this.#lines.get(key);
+    if (places === undefined) this.#lines.set(key, new Set([held.seq]));
+    else places.add(held.seq);
+  }
+
+  #keep(held: Held): void {
+    if (!this.isComplete && this.#recent.size >= RECENT_MAX) {
+      for (const oldest of this.#recent.keys()) {
+        this.#recent.delete(oldest);
+        break;
+      }
+    }
+    this.#recent.set(held.seq, held);
+  }
+
+  #forget(seq: number): void {
+    if (this.started.delete(seq)) return;
+    const held = this.#recent.get(seq);
+    if (held === undefined) return;
+    this.#recent.delete(seq);
+    if (this.#lines === undefined) return;
+    const key = entityKey(held.entityType, held.entityId);
+    const places = this.#lines.get(key);
+    places?.delete(seq);
+    if (places?.size === 0) this.#lines.delete(key);
+  }
+}
+
+/** The number of an id that this owner made, and whether it is one of a plain message; undefined for ids of others. */
+export function ownNumber(prefix: string, id: string): { readonly n: number; readonly isPlain: boolean } | undefined {
+  if (!id.startsWith(prefix)) return undefined;
+  const isPlain = !id.startsWith('x.', prefix.length);
+  const n = base36(id, prefix.length + (isPlain ? 0 : 2));
+  return n < 0 ? undefined : { n, isPlain };
+}

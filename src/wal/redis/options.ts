@@ -1,0 +1,51 @@
+/** What a `RedisWal` is made with. */
+import type { Clock } from '../../runtime/clock.js';
+import type { RetentionOptions } from '../wal.js';
+import type { RedisClient } from './scripts.js';
+
+/** `async`: what the server's own persistence gives. `replicas`: acknowledged by so many replicas before it resolves (M10). */
+export type RedisDurability = 'async' | { readonly replicas: number };
+
+export interface RedisWalOptions {
+  /**
+   * A connected ioredis client for commits and offers. Nothing may be resent silently: `autoResendUnfulfilledCommands` and
+   * `enableOfflineQueue` must be false. The caller closes it.
+   */
+  readonly client: RedisClient;
+  /** For reads and signs of life, so that they do not wait behind large commits. Default: `client`. */
+  readonly control?: RedisClient | undefined;
+  /** Only with `durability: {replicas}`: a connection of its own for WAIT, to the same server. */
+  readonly waiter?: RedisClient | undefined;
+  /** Default `aq`. */
+  readonly keyPrefix?: string | undefined;
+  /** Slices of each service group, fixed at the first start. Default 16. */
+  readonly slices?: number | undefined;
+  /** Defaults as in `RetentionOptions`. */
+  readonly retention?: Partial<RetentionOptions> | undefined;
+  /** Default `async`. */
+  readonly durability?: RedisDurability | undefined;
+  /** How long the replicas may take before the answer counts as lost, milliseconds. Default 5,000. */
+  readonly replicationTimeoutMs?: number | undefined;
+  /** Offers that one commit takes in at most. Default 500. */
+  readonly offersTakenMax?: number | undefined;
+  /** Longer offers go to the quarantine, bytes. Default 4 MiB. */
+  readonly offerBytesMax?: number | undefined;
+  /** Whether offers publish a wake hint. Default true. */
+  readonly wakes?: boolean | undefined;
+  /** Whether starts are checked against the whole line of their entity, as the model does. For tests. Default false. */
+  readonly verifyLineOrder?: boolean | undefined;
+  /** Tells the time instead of the server. For tests only. */
+  readonly clock?: Clock | undefined;
+  /** For measuring and for the first guess of the server's time. Default: the system's. */
+  readonly localClock?: Clock | undefined;
+  /** Name of a new store. Default: a random one. */
+  readonly clusterId?: string | undefined;
+  /** A failure of the start-up checks that can be lived with goes here. Default: the process's warnings. */
+  readonly warn?: ((message: string) => void) | undefined;
+}
+
+export const SLICES_DEFAULT = 16;
+export const REDIS_OFFERS_TAKEN_MAX = 500;
+export const OFFER_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes of offers that one look into the inbox brings at most, about. */
+export const PEEK_BYTES_MAX = 4 * 1024 * 1024;

@@ -1,0 +1,410 @@
+/**
+ * A shard as its owner changes it: works commits out in this process and has the server apply them, fenced by epoch,
+ * incarnation and commit number. One at a time.
+ *
+ * Invariant: `memory` is what the store holds after commit `number`. A try whose answer was lost is kept until the store
+ * tells whether it was applied (M1): its tag, stored with the commit, says which of several tries it was.
+ */
+import type { Outcome, Transition } from '../transition.js';
+import {
+  type CommitAnswer,
+  CommitNumberError,
+  type CommitRequest,
+  IllegalTransitionError,
+  type ShardRules,
+  StaleEpochError,
+  StoreUnavailableError,
+  type TakenOffer,
+} from '../wal.js';
+import { redisError } from './errors.js';
+import { Facts, Miss } from './facts.js';
+import type { ShardKeys } from './keys.js';
+import { forgetOldest } from './kept-verdicts.js';
+import type { OwnerMemory } from './memory.js';
+import { numbersText } from './numbers.js';
+import { type InboxEntry, quarantineText, readEntry, type ShownEntry } from './offers.js';
+import { PEEK_BYTES_MAX } from './options.js';
+import type { Held } from './records.js';
+import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
+import type { StoreTime } from './store-time.js';
+import { applyTransition } from './transitions.js';
+import { Work } from './work.js';
+import { Writes } from './writes.js';
+
+/** How far the guess of the server's time may be off, milliseconds; doubled with each refusal. */
+const CLOCK_TOLERANCE_MS = 500;
+const NO_FACTS_ROUNDS_MAX = 50;
+const DEFERRED: Outcome = { type: 'deferred' };
+
+/** What several owned shards share. */
+export interface ShardContext {
+  readonly client: RedisClient;
+  readonly rules: ShardRules;
+  readonly offersTakenMax: number;
+  readonly offerBytesMax: number;
+  /** The server's time; undefined when a test's clock tells it. */
+  readonly serverTime: StoreTime | undefined;
+  now(): number;
+  /** What was applied is proven as far as the durability level asks. */
+  proven(): Promise<void>;
+}
+
+interface Claim {
+  readonly shard: number;
+  readonly epoch: number;
+  readonly incarnation: string;
+}
+
+interface Inbox {
+  readonly types: ReadonlySet<string>;
+  readonly entries: readonly InboxEntry[];
+  /** Offers that wait behind these. */
+  readonly left: number;
+}
+
+/** A commit as it was worked out and sent. */
+interface Try {
+  readonly tag: string;
+  readonly work: Work;
+  readonly answer: CommitAnswer;
+}
+
+export class OwnedShard {
+  #number: number;
+  #lastAnswer: CommitAnswer | undefined;
+  /** Tries of commit `#number + 1` whose answers were lost. */
+  #lost: Try[] = [];
+  #tags = 0;
+  #madeIds = 0;
+  #inboxIsBusy = false;
+  #turn: Promise<unknown> = Promise.resolve();
+  #turns = 0;
+  #turnsEnded = 0;
+
+  constructor(
+    readonly claim: Claim,
+    private readonly context: ShardContext,
+    private readonly keys: ShardKeys,
+    private readonly memory: OwnerMemory,
+    number: number,
+  ) {
+    this.#number = number;
+  }
+
+  get number(): number {
+    return this.#number;
+  }
+
+  isOf({ epoch, incarnation }: Pick<Claim, 'epoch' | 'incarnation'>): boolean {
+    return epoch === this.claim.epoch && incarnation === this.claim.incarnation;
+  }
+
+  commit(request: CommitRequest): Promise<CommitAnswer> {
+    return this.#inTurn(() => this.#commit(request));
+  }
+
+  cleanup(limit: number): Promise<number> {
+    return this.#inTurn(() => this.#cleanup(limit));
+  }
+
+  /** A mark of now, if nothing is under way, for `remember`. */
+  mark(): number | undefined {
+    return this.#turns === this.#turnsEnded ? this.#turns : undefined;
+  }
+
+  /** Keeps messages that were read since the mark, unless something changed meanwhile. */
+  remember(mark: number | undefined, messages: readonly Held[]): void {
+    if (mark === this.#turns && mark === this.#turnsEnded) this.memory.remember(messages);
+  }
+
+  async #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    this.#turns += 1;
+    const turn = this.#turns === this.#turnsEnded + 1 ? act() : this.#turn.then(act);
+    this.#turn = turn.then(ended, ended);
+    try {
+      return await turn;
+    } finally {
+      this.#turnsEnded += 1;
+    }
+  }
+
+  async #commit(request: CommitRequest): Promise<CommitAnswer> {
+    const settled = await this.#settle(request.number);
+    if (settled !== undefined) return settled;
+    const { transitions } = request;
+    const tracksLines = transitions.some((transition) => transition.type === 'append' && transition.dispatch === true);
+    // What is taken in from the inbox leaves it, so that only new messages need more memory than there is.
+    const grows = transitions.some(({ type }) => type === 'append');
+    let toleranceMs = CLOCK_TOLERANCE_MS;
+    let inbox: Inbox | undefined = this.#inboxIsBusy ? await this.#peek() : undefined;
+    const facts = new Facts();
+    for (;;) {
+      const act = (work: Work): CommitAnswer => answerTo(work, transitions, inbox);
+      const worked = await this.#workOut(facts, request.number, act, tracksLines).catch(async (error: unknown) => {
+        if (!(error instanceof IllegalTransitionError)) throw error;
+        await this.#checkFence(request.number);
+        // What is impossible now may be what follows on an offer that was not looked at yet.
+        if (inbox !== undefined) throw error;
+        inbox = await this.#peek();
+        return undefined;
+      });
+      if (worked === undefined) continue;
+      if (worked === 'settled') return this.#lastAnswer as CommitAnswer;
+      const work = worked;
+      const reply = await this.#send(work, { inbox, grows, toleranceMs });
+      switch (reply[0]) {
+        case 0:
+          this.#inboxIsBusy = Number(reply[3]) > 0 || (inbox?.entries.length ?? 0) > 0;
+          this.#applied(work);
+          await this.context.proven();
+          return work.answer;
+        case 1:
+          throw this.#stale(reply[1]);
+        case 2:
+          return this.#elsewhere(request.number, Number(reply[1]), String(reply[2]));
+        case 3:
+          inbox = this.#inboxOf(reply[1] as string[], reply[2] as ShownEntry[], Number(reply[3]));
+          break;
+        default:
+          toleranceMs *= 2;
+      }
+    }
+  }
+
+  /** What a repeated or misnumbered commit gets, and what became of tries whose answers were lost; undefined: go on. */
+  async #settle(number: number): Promise<CommitAnswer | undefined> {
+    if (number === this.#number + 1 && this.#lost.length === 0) return undefined;
+    const [epoch, incarnation, stored, tag] = await this.#fence();
+    if (epoch !== String(this.claim.epoch) || incarnation !== this.claim.incarnation) throw this.#stale(epoch);
+    if (this.#lost.length > 0 && Number(stored) === this.#number + 1) {
+      const applied = this.#lost.find((lost) => lost.tag === tag);
+      if (applied !== undefined) {
+        this.#applied(applied);
+        await this.context.proven();
+      }
+    }
+    if (number === this.#number && this.#lastAnswer !== undefined) {
+      await this.context.proven();
+      return this.#lastAnswer;
+    }
+    if (number === this.#number + 1 && Number(stored) === this.#number) return undefined;
+    throw this.#misnumbered(number, Number(stored));
+  }
+
+  /** Whether the shard is still this owner's and where it knows it to be. */
+  async #checkFence(number: number): Promise<void> {
+    const [epoch, incarnation, stored] = await this.#fence();
+    if (epoch !== String(this.claim.epoch) || incarnation !== this.claim.incarnation) throw this.#stale(epoch);
+    if (Number(stored) !== this.#number) throw this.#misnumbered(number, Number(stored));
+  }
+
+  /** Another number is stored than this owner knows: one of its lost tries came through after all, or the store went back. */
+  async #elsewhere(number: number, stored: number, tag: string): Promise<CommitAnswer> {
+    const applied = stored === number ? this.#lost.find((lost) => lost.tag === tag) : undefined;
+    if (applied === undefined) throw this.#misnumbered(number, stored);
+    this.#applied(applied);
+    await this.context.proven();
+    return applied.answer;
+  }
+
+  #applied({ work, answer }: Pick<Try, 'work' | 'answer'>): void {
+    this.#number += 1;
+    this.#lastAnswer = answer;
+    this.#lost = [];
+    this.memory.take(work);
+  }
+
+  /** Runs the transitions, fetching what they ask for, until nothing is missing. */
+  async #workOut(
+    facts: Facts,
+    number: number,
+    act: (work: Work) => CommitAnswer,
+    tracksLines: boolean,
+  ): Promise<Try | 'settled'> {
+    for (let round = 0; round < NO_FACTS_ROUNDS_MAX; round++) {
+      const { memory, context } = this;
+      const work = new Work({ memory, facts, now: context.now(), retention: context.rules, tracksLines });
+      try {
+        const answer = act(work);
+        this.#tags += 1;
+        return { tag: `${this.#tags}`, work, answer };
+      } catch (error) {
+        if (!(error instanceof Miss)) {
+          // What is stored may be the result of this very commit, sent before.
+          if (this.#lost.length > 0 && (await this.#settle(number)) !== undefined) return 'settled';
+          throw error;
+        }
+      }
+      await this.#ask(() => facts.fetch(this.context.client, this.keys));
+    }
+    throw new Error(`Shard ${this.claim.shard}: what a commit needs could not be gathered.`);
+  }
+
+  async #send(
+    attempt: Try,
+    how: { readonly inbox: Inbox | undefined; readonly grows: boolean; readonly toleranceMs: number },
+  ): Promise<readonly unknown[]> {
+    const { work, tag } = attempt;
+    const { numbers } = work;
+    const { context, claim } = this;
+    const takes = how.inbox === undefined ? 0 : how.inbox.entries.length;
+    const writes = Writes.of(work, this.keys, takes);
+    const args = [
+      ...[String(claim.epoch), claim.incarnation, String(this.#number), String(this.#number + 1), tag, String(work.now)],
+      context.serverTime === undefined ? '0' : String(how.toleranceMs),
+      how.inbox === undefined ? String(context.offersTakenMax) : '0',
+      ...[String(PEEK_BYTES_MAX), String(context.offerBytesMax), how.grows ? '1' : '0'],
+      ...[numbersText(numbers), String(numbers.inLine + numbers.delayed)],
+    ];
+    writes.writeTo(args);
+    const sentAt = context.serverTime?.monotonic() ?? 0;
+    try {
+      const reply = (await runScript(context.client, SCRIPTS.commit, writes.keys, args)) as unknown[];
+      if (reply[0] === 0) context.serverTime?.learn(Number(reply[2]), sentAt);
+      else if (reply[0] === 4) context.serverTime?.learn(Number(reply[1]), sentAt);
+      return reply;
+    } catch (error) {
+      const told = redisError(error, true);
+      if (!(told instanceof StoreUnavailableError && told.applied === 'no')) this.#lost.push(attempt);
+      throw told;
+    }
+  }
+
+  async #cleanup(limit: number): Promise<number> {
+    await this.#settle(this.#number + 1);
+    const { claim, context } = this;
+    const now = context.now();
+    const [due, [epoch, incarnation, , tag = '']] = await Promise.all([
+      this.#ask(() => context.client.zcount(this.keys.kept, '(-inf', String(now))),
+      this.#fence(),
+    ]);
+    if (epoch !== String(claim.epoch) || incarnation !== claim.incarnation) throw this.#stale(epoch);
+    const count = Math.min(limit, due);
+    if (!(count > 0)) return 0;
+    let forgotten = 0;
+    const made = await this.#workOut(
+      new Facts(),
+      this.#number,
+      (work) => {
+        forgotten = forgetOldest(work, count);
+        return { outcomes: [], taken: [], now, nextSeq: work.numbers.nextSeq };
+      },
+      false,
+    );
+    if (made === 'settled') return 0;
+    const number = String(this.#number);
+    const { work } = made;
+    const writes = Writes.of(work, this.keys, 0);
+    const args = [
+      ...[String(claim.epoch), claim.incarnation, number, number, tag ?? '', '0', '0', '0', '0', '0', '0'],
+      ...[numbersText(work.numbers), String(work.numbers.inLine + work.numbers.delayed)],
+    ];
+    writes.writeTo(args);
+    const reply = (await this.#ask(
+      () => runScript(this.context.client, SCRIPTS.commit, writes.keys, args),
+      true,
+    )) as unknown[];
+    if (reply[0] === 1) throw this.#stale(reply[1]);
+    if (reply[0] !== 0) throw this.#misnumbered(this.#number, Number(reply[1]));
+    this.memory.take(work);
+    return forgotten;
+  }
+
+  async #fence(): Promise<readonly (string | null)[]> {
+    return this.#ask(() => this.context.client.hmget(this.keys.meta, 'epoch', 'incarnation', 'number', 'tag'));
+  }
+
+  async #peek(): Promise<Inbox> {
+    const { client, offersTakenMax, offerBytesMax } = this.context;
+    const args = [offersTakenMax, PEEK_BYTES_MAX, offerBytesMax].map(String);
+    const shown = await this.#ask(() => runScript(client, SCRIPTS.peekInbox, [this.keys.inbox, this.keys.types], args));
+    const [types, entries, offers] = shown as [string[], ShownEntry[], number];
+    return this.#inboxOf(types, entries, offers);
+  }
+
+  #inboxOf(types: readonly string[], shown: readonly ShownEntry[], offers: number): Inbox {
+    const { offerBytesMax } = this.context;
+    const newId = (): string => {
+      this.#madeIds += 1;
+      return `${this.memory.idPrefix}o.${this.#madeIds.toString(36)}`;
+    };
+    const entries = shown.map((entry) => readEntry(entry, offerBytesMax, newId));
+    return { types: new Set(types.filter((type) => type !== '')), entries, left: offers - shown.length };
+  }
+
+  async #ask<T>(act: () => Promise<T>, writes = false): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      throw redisError(error, writes);
+    }
+  }
+
+  #stale(epoch: unknown): StaleEpochError {
+    return new StaleEpochError(this.claim.shard, this.claim.epoch, Number(epoch ?? 0));
+  }
+
+  #misnumbered(number: number, stored: number): CommitNumberError {
+    return new CommitNumberError(
+      `Shard ${this.claim.shard}: commit number ${number} does not follow ${stored}; the owner must open the shard anew.`,
+    );
+  }
+}
+
+function ended(): void {}
+
+/** Takes the offers in, then applies the owner's transitions; collects all misses of one run. */
+function answerTo(work: Work, transitions: readonly Transition[], inbox: Inbox | undefined): CommitAnswer {
+  let missed: Miss | undefined;
+  const tried = <T>(act: () => T): T | undefined => {
+    try {
+      return act();
+    } catch (error) {
+      if (error instanceof Miss) missed = error;
+      // After a miss the state is not what it would be, and what fails may be the consequence.
+      else if (missed === undefined || !(error instanceof IllegalTransitionError)) throw error;
+      return undefined;
+    }
+  };
+  const taken: TakenOffer[] = [];
+  for (const entry of inbox?.entries ?? []) {
+    tried(() => {
+      const found = takeOffer(work, entry, inbox?.types);
+      if (found !== undefined) taken.push(found);
+    });
+  }
+  const quarantined = work.quarantined.length;
+  const defers = (inbox?.left ?? 0) > 0;
+  const outcomes: Outcome[] = [];
+  for (const transition of transitions) {
+    const outcome =
+      defers && transition.type === 'append' ? DEFERRED : tried(() => applyTransition(work, transition));
+    if (outcome !== undefined) outcomes.push(outcome);
+  }
+  const extra = work.numbers.verdicts - work.retention.verdictsMax;
+  if (extra > 0) tried(() => forgetOldest(work, extra));
+  if (missed !== undefined) throw missed;
+  const { now } = work;
+  return { outcomes, taken, now, nextSeq: work.numbers.nextSeq, ...(quarantined > 0 && { quarantined }) };
+}
+
+function takeOffer(work: Work, entry: InboxEntry, types: ReadonlySet<string> | undefined): TakenOffer | undefined {
+  const { offer, text } = entry;
+  if (offer === undefined) {
+    work.quarantined.push(quarantineText(text, entry.reason, work.now));
+    return undefined;
+  }
+  const { session, number, transition } = offer;
+  if (session !== '') work.taken.set(session, number);
+  if (transition.type === 'append' && types !== undefined && types.size > 0 && !types.has(transition.message.entityType)) {
+    const reason = `unknown entity type "${transition.message.entityType}"`;
+    work.quarantined.push(quarantineText(text, reason, work.now));
+    return undefined;
+  }
+  const outcome = applyTransition(work, transition);
+  if (outcome.type === 'queued') return { offer, outcome, message: outcome.message };
+  if (outcome.type !== 'appended') return { offer, outcome };
+  const held = work.held(outcome.seq);
+  return held === undefined ? { offer, outcome } : { offer, outcome, message: work.message(held) };
+}
+

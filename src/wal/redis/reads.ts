@@ -1,0 +1,346 @@
+/** What anyone can read of a shard, with single commands and small transactions. Owns no connection and changes nothing. */
+import { entityKey } from '../../message/entity-key.js';
+import type { AttemptRecord, DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
+import type {
+  DeadLetterFilterQuery,
+  DeadLetterQuery,
+  DeadLetterRef,
+  OutboxEntry,
+  PausedLine,
+  QuarantinedOffer,
+  SignOfLife,
+  StatusRecord,
+} from '../wal.js';
+import { LAYOUTS } from './facts.js';
+import { bucketOf, type ShardKeys } from './keys.js';
+import { Listing } from './listing.js';
+import { countsOf, numbersOf, type RedisShardNumbers } from './numbers.js';
+import { bodyOf, type Held, type LetterHead, letterHeadOf, messageOf, numberInId, pointerOf, heldOf } from './records.js';
+import type { RedisClient } from './scripts.js';
+import { bucketOfName, fromField, toField } from './text.js';
+
+/** Looks at a message that moves while it is looked for. */
+const TRIES_MAX = 10;
+const PAGE = 1_000;
+
+/** Small things that a new owner needs. */
+export interface SmallState {
+  readonly numbers: RedisShardNumbers;
+  readonly number: number;
+  readonly epoch: string;
+  readonly incarnation: string;
+  readonly run: ReadonlyMap<number, string>;
+  readonly paused: readonly (readonly [string, PausedLine])[];
+  readonly letterTypes: Readonly<Record<string, number>>;
+  readonly nextDueAt: number | undefined;
+}
+
+export class ShardReads {
+  readonly #line = new Listing();
+  readonly #letters = new Listing();
+
+  constructor(
+    private readonly client: RedisClient,
+    private readonly keys: ShardKeys,
+  ) {}
+
+  async numbers(): Promise<RedisShardNumbers> {
+    return numbersOf(await this.client.hget(this.keys.meta, 'numbers'));
+  }
+
+  async counts(): Promise<ShardCounts> {
+    return countsOf(await this.numbers());
+  }
+
+  async sign(): Promise<SignOfLife> {
+    return signOf(await this.client.hmget(this.keys.meta, ...SIGN_FIELDS));
+  }
+
+  async small(): Promise<SmallState> {
+    const { keys } = this;
+    const [meta, run, paused, types, due] = (await this.#together([
+      ['hmget', keys.meta, 'numbers', 'number', 'epoch', 'incarnation'],
+      ['hgetall', keys.run],
+      ['hgetall', keys.paused],
+      ['hgetall', keys.letterTypes],
+      ['zrange', keys.due, '1', '1', 'WITHSCORES'],
+    ])) as [(string | null)[], Fields, Fields, Fields, string[]];
+    return {
+      numbers: numbersOf(meta[0]),
+      number: Number(meta[1] ?? 0),
+      epoch: meta[2] ?? '0',
+      incarnation: meta[3] ?? '',
+      run: new Map(entriesOf(run).map(([seq, attempt]) => [Number(seq), attempt])),
+      paused: entriesOf(paused).map(([key, line]) => [fromField(key), JSON.parse(line) as PausedLine]),
+      letterTypes: Object.fromEntries(entriesOf(types).map(([type, count]) => [fromField(type), Number(count)])),
+      nextDueAt: due[1] === undefined ? undefined : Number(due[1]),
+    };
+  }
+
+  /** Messages in line after this place. */
+  async scan(after: number, limit: number): Promise<readonly Held[]> {
+    if (limit <= 0) return [];
+    const { nextSeq } = await this.numbers();
+    return this.#line.page(this.client, this.keys.heads, after, nextSeq, limit, (seqs) => this.held(seqs));
+  }
+
+  /** Messages in line at these places, in their order. */
+  async held(seqs: readonly number[]): Promise<readonly Held[]> {
+    const found: Held[] = [];
+    for (const [bucket, places] of byBucket(seqs)) {
+      const fields = places.map(String);
+      const [heads, running] = (await this.#together([
+        ['hmget', this.keys.heads[bucket] as string, ...fields],
+        ['hmget', this.keys.run, ...fields],
+      ])) as [(string | null)[], (string | null)[]];
+      for (const [index, seq] of places.entries()) {
+        const text = heads[index] ?? null;
+        if (text !== null) found.push(heldOf(seq, text, running[index] ?? null));
+      }
+    }
+    return found;
+  }
+
+  async load(seqs: readonly number[]): Promise<readonly StoredMessage[]> {
+    const found: StoredMessage[] = [];
+    const sorted = [...new Set(seqs)].filter((seq) => Number.isInteger(seq) && seq > 0).sort((a, b) => a - b);
+    for (const [bucket, places] of byBucket(sorted)) {
+      const fields = places.map(String);
+      const [heads, running, bodies, pasts] = (await this.#together([
+        ['hmget', this.keys.heads[bucket] as string, ...fields],
+        ['hmget', this.keys.run, ...fields],
+        ['hmget', this.keys.bodies[bucket] as string, ...fields],
+        ['hmget', this.keys.pasts[bucket] as string, ...fields],
+      ])) as (string | null)[][];
+      for (const [index, seq] of places.entries()) {
+        const head = heads?.[index] ?? null;
+        const body = bodies?.[index] ?? null;
+        if (head === null || body === null) continue;
+        const past = pasts?.[index] ?? null;
+        const history = past === null ? [] : (JSON.parse(past) as AttemptRecord[]);
+        found.push(messageOf(heldOf(seq, head, running?.[index] ?? null), bodyOf(body), history));
+      }
+    }
+    return found;
+  }
+
+  async due(now: number, limit: number): Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number }> {
+    const count = Math.max(0, limit);
+    const members = await this.client.zrange(this.keys.due, 1, String(count + 1), 'WITHSCORES');
+    const ids: string[] = [];
+    for (let at = 0; at < members.length; at += 2) {
+      const score = Number(members[at + 1]);
+      if (score > now || ids.length >= count) return { ids, nextDueAt: score };
+      const member = members[at] as string;
+      ids.push(fromField(member.slice(member.indexOf(':') + 1)));
+    }
+    return { ids };
+  }
+
+  async status(id: string, now: number): Promise<StatusRecord | undefined> {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const found = await this.#status(id, now);
+      if (found !== 'moved') return found;
+    }
+    return undefined;
+  }
+
+  /** What the store says of an id in one moment, or that it moved between two looks. */
+  async #status(id: string, now: number): Promise<StatusRecord | undefined | 'moved'> {
+    const { keys } = this;
+    const pointerKey = keys.ids[bucketOfName(id)] as string;
+    const n = numberInId(id);
+    const own = String(n);
+    const [pointerFound, head, running] = (await this.#together([
+      ['hget', pointerKey, toField(id)],
+      ['hget', keys.heads[bucketOf(Math.max(0, n))] as string, own],
+      ['hget', keys.run, own],
+    ])) as (string | null)[];
+    const held = head === null || head === undefined ? undefined : heldOf(n, head, running ?? null);
+    if (held?.id === id) return pendingStatus(held);
+    if (pointerFound === null || pointerFound === undefined) return undefined;
+    const { seq, delayed, letter, verdict } = pointerOf(pointerFound);
+    if (seq !== undefined) {
+      const [message] = await this.held([seq]);
+      return message?.id === id ? pendingStatus(message) : 'moved';
+    }
+    if (delayed !== undefined) {
+      const text = await this.client.hget(LAYOUTS.delayed.key(keys, delayed), String(delayed));
+      return text === null ? 'moved' : pendingStatus(LAYOUTS.delayed.decode(text, delayed));
+    }
+    if (letter !== undefined) {
+      const found = await this.#letter(letter);
+      if (found === undefined) return 'moved';
+      const { entityType, entityId, attempt } = found.message;
+      const ended = { state: found.reason, ...(found.error !== undefined && { error: found.error }) };
+      return { id, state: found.reason, entityType, entityId, attempt, verdict: ended };
+    }
+    if (verdict === undefined) return undefined;
+    const text = await this.client.hget(LAYOUTS.verdicts.key(keys, verdict), String(verdict));
+    if (text === null) return 'moved';
+    const kept = LAYOUTS.verdicts.decode(text, verdict);
+    if (kept.at <= now) return undefined;
+    return {
+      id,
+      state: kept.verdict.state,
+      entityType: kept.entityType,
+      entityId: kept.entityId,
+      attempt: 0,
+      verdict: kept.verdict,
+    };
+  }
+
+  async deadLetter(id: string): Promise<DeadLetter | undefined> {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const text = await this.client.hget(this.keys.ids[bucketOfName(id)] as string, toField(id));
+      const number = text === null ? undefined : pointerOf(text).letter;
+      if (number === undefined) return undefined;
+      const found = await this.#letter(number);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  async deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
+    const refs = await this.deadLetterIds(query);
+    const found: DeadLetter[] = [];
+    for (let at = 0; at < refs.length; at += 100) {
+      const letters = await Promise.all(refs.slice(at, at + 100).map(({ number }) => this.#letter(number)));
+      for (const letter of letters) if (letter !== undefined) found.push(letter);
+    }
+    return found;
+  }
+
+  async deadLetterIds({ limit, after = 0, ...filter }: DeadLetterQuery): Promise<readonly DeadLetterRef[]> {
+    const found: DeadLetterRef[] = [];
+    if (limit <= 0) return found;
+    const { nextLetter } = await this.numbers();
+    for (let last = after; found.length < limit; ) {
+      const page = await this.#letterPage(last, nextLetter, Math.min(PAGE, Math.max(64, limit)));
+      for (const { number, head } of page) {
+        if (matches(head, filter)) found.push({ id: head.id, number });
+        if (found.length >= limit) break;
+      }
+      if (page.length === 0) break;
+      last = page.at(-1)?.number ?? nextLetter;
+    }
+    return found;
+  }
+
+  async deadLetterCount(filter: DeadLetterFilterQuery): Promise<number> {
+    return (await this.deadLetterIds({ ...filter, limit: Number.MAX_SAFE_INTEGER })).length;
+  }
+
+  async actorState(entityType: string, entityId: string): Promise<string | undefined> {
+    const key = entityKey(entityType, entityId);
+    return (await this.client.hget(this.keys.states[bucketOfName(key)] as string, toField(key))) ?? undefined;
+  }
+
+  async outbox(limit: number): Promise<readonly OutboxEntry[]> {
+    if (limit <= 0) return [];
+    return (await this.client.lrange(this.keys.outbox, 1, limit)).map((text) => JSON.parse(text) as OutboxEntry);
+  }
+
+  async offerMark(session: string): Promise<number> {
+    return Number((await this.client.hget(this.keys.taken, toField(session))) ?? 0);
+  }
+
+  async quarantine(limit: number): Promise<readonly QuarantinedOffer[]> {
+    if (limit <= 0) return [];
+    const texts = await this.client.lrange(this.keys.quarantine, -limit, -1);
+    return texts
+      .filter((text) => text !== '')
+      .map((text) => JSON.parse(text) as QuarantinedOffer)
+      .reverse();
+  }
+
+  async #letter(number: number): Promise<DeadLetter | undefined> {
+    const { keys } = this;
+    const [head, corpse] = (await this.#together([
+      ['hget', LAYOUTS.letters.key(keys, number), String(number)],
+      ['hget', LAYOUTS.corpses.key(keys, number), String(number)],
+    ])) as (string | null)[];
+    if (head === null || head === undefined || corpse === null || corpse === undefined) return undefined;
+    const { id, reason, diedAt } = letterHeadOf(head);
+    const { error, message } = LAYOUTS.corpses.decode(corpse, number);
+    return { id, number, reason, ...(error !== undefined && { error }), diedAt, message };
+  }
+
+  #letterPage(after: number, end: number, limit: number) {
+    return this.#letters.page(this.client, this.keys.letters, after, end, limit, async (numbers) => {
+      const found: { readonly number: number; readonly head: LetterHead }[] = [];
+      for (const [bucket, some] of byBucket(numbers)) {
+        const texts = await this.client.hmget(this.keys.letters[bucket] as string, ...some.map(String));
+        for (const [index, number] of some.entries()) {
+          const text = texts[index] ?? null;
+          if (text !== null) found.push({ number, head: letterHeadOf(text) });
+        }
+      }
+      return found;
+    });
+  }
+
+  /** Runs commands on one shard's keys in one moment. */
+  async #together(commands: readonly (readonly string[])[]): Promise<readonly unknown[]> {
+    const replies = await this.client.multi(commands.map((command) => [...command])).exec();
+    if (replies === null) throw new Error('Redis gave up a transaction.');
+    return replies.map(([error, value]) => {
+      if (error !== null) throw error;
+      return value;
+    });
+  }
+}
+
+type Fields = Readonly<Record<string, string>> | readonly string[];
+
+export const SIGN_FIELDS = ['epoch', 'incarnation', 'node', 'beat'] as const;
+
+export function signOf([epoch, incarnation, node, beat]: readonly (string | null)[]): SignOfLife {
+  const owner = incarnation ?? '';
+  return {
+    epoch: Number(epoch ?? 0),
+    incarnation: owner === '' ? undefined : owner,
+    node: node ?? '',
+    beat: Number(beat ?? 0),
+  };
+}
+
+/** Pairs of a hash as ioredis gives them, inside a transaction or outside of one; without the sentinel. */
+function entriesOf(fields: Fields): [string, string][] {
+  if (!isList(fields)) return Object.entries(fields).filter(([field]) => field !== '');
+  const entries: [string, string][] = [];
+  for (let at = 0; at + 1 < fields.length; at += 2)
+    if (fields[at] !== '') entries.push([fields[at] as string, fields[at + 1] as string]);
+  return entries;
+}
+
+function isList(fields: Fields): fields is readonly string[] {
+  return Array.isArray(fields);
+}
+
+function pendingStatus(message: Pick<Held, 'id' | 'state' | 'entityType' | 'entityId' | 'attempt'>): StatusRecord {
+  const { id, state, entityType, entityId, attempt } = message;
+  return { id, state, entityType, entityId, attempt };
+}
+
+function matches(letter: LetterHead, filter: DeadLetterFilterQuery): boolean {
+  const { entityType, entityId, name, reason, since, until } = filter;
+  if (entityType !== undefined && letter.entityType !== entityType) return false;
+  if (entityId !== undefined && letter.entityId !== entityId) return false;
+  if (name !== undefined && letter.name !== name) return false;
+  if (reason !== undefined && letter.reason !== reason) return false;
+  if (since !== undefined && letter.diedAt < since) return false;
+  return until === undefined || letter.diedAt < until;
+}
+
+/** Runs of numbers that share a bucket, in order, none of them too long for one command. */
+function byBucket(numbers: readonly number[]): [bucket: number, numbers: number[]][] {
+  const runs: [number, number[]][] = [];
+  for (const number of numbers) {
+    const bucket = bucketOf(number);
+    const last = runs.at(-1);
+    if (last !== undefined && last[0] === bucket && last[1].length < PAGE) last[1].push(number);
+    else runs.push([bucket, [number]]);
+  }
+  return runs;
+}

@@ -1,0 +1,421 @@
+/**
+ * The WAL on Redis: shards that the nodes of a cluster share. This file is the glue: life cycle, identity, who owns which
+ * shard here, durability. How commits are worked out is in `owned-shard.ts`, what can be read in `reads.ts`, all that the
+ * server runs in `lua/`.
+ *
+ * The server only guards and writes: a commit is worked out in the owner's process, which alone changes the shard, and
+ * applied whole by a script that checks epoch, incarnation and commit number first. That costs the server, which all nodes
+ * share, a third of what deciding in Lua would.
+ */
+import { createHash } from 'node:crypto';
+import { systemRuntime } from '../../runtime/runtime.js';
+import { copyOffer } from '../offered-transition.js';
+import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
+import {
+  type CommitAnswer,
+  type CommitRequest,
+  type DeadLetterFilterQuery,
+  type DeadLetterQuery,
+  type DeadLetterRef,
+  IllegalTransitionError,
+  type MessageHead,
+  type Offer,
+  type OfferLimits,
+  type OpenClaim,
+  type OpenedShard,
+  type OutboxEntry,
+  type QuarantinedOffer,
+  ShardFullError,
+  ShardHeldError,
+  type SharedWal,
+  type SignOfLife,
+  StaleEpochError,
+  type StatusRecord,
+  type StoreDescription,
+  StoreUnavailableError,
+} from '../wal.js';
+import { fatalRedisError, redisError } from './errors.js';
+import { checkIdentity, FORMAT_VERSION, readClusterId, type StoreIdentity, startStore } from './identity.js';
+import { clusterChannels, clusterKeys, DEFAULT_KEY_PREFIX, type ShardKeys, shardKeys, shardKeysByKind } from './keys.js';
+import { OwnerMemory } from './memory.js';
+import { countsOf } from './numbers.js';
+import { OFFER_BYTES_MAX, REDIS_OFFERS_TAKEN_MAX, type RedisWalOptions, SLICES_DEFAULT } from './options.js';
+import { OwnedShard, type ShardContext } from './owned-shard.js';
+import { type Held, headOf } from './records.js';
+import { ShardReads, SIGN_FIELDS, type SmallState, signOf } from './reads.js';
+import { Replication } from './replication.js';
+import { type RedisClient, runScript, type Script, SCRIPTS } from './scripts.js';
+import { checkServer } from './server-check.js';
+import { StoreTime } from './store-time.js';
+import { toField } from './text.js';
+
+export type { RedisDurability, RedisWalOptions } from './options.js';
+
+/** A shard as this process knows it. */
+interface KnownShard {
+  readonly keys: ShardKeys;
+  readonly reads: ShardReads;
+  owned: OwnedShard | undefined;
+}
+
+interface Running {
+  readonly identity: StoreIdentity;
+  readonly shards: Map<number, KnownShard>;
+  readonly context: ShardContext;
+}
+
+export class RedisWal implements SharedWal {
+  readonly #options: RedisWalOptions;
+  readonly #prefix: string;
+  readonly #client: RedisClient;
+  readonly #control: RedisClient;
+  readonly #slices: number;
+  readonly #offersTakenMax: number;
+  readonly #replication: Replication | undefined;
+  readonly #time: StoreTime | undefined;
+  #running: Running | undefined;
+  #starting: Promise<void> | undefined;
+
+  constructor(options: RedisWalOptions) {
+    this.#options = options;
+    this.#prefix = options.keyPrefix ?? DEFAULT_KEY_PREFIX;
+    this.#client = options.client;
+    this.#control = options.control ?? options.client;
+    this.#slices = options.slices ?? SLICES_DEFAULT;
+    this.#offersTakenMax = options.offersTakenMax ?? REDIS_OFFERS_TAKEN_MAX;
+    this.#time = options.clock === undefined ? new StoreTime(options.localClock ?? systemRuntime.clock) : undefined;
+    this.#replication = replicationOf(options, this.#prefix);
+  }
+
+  get description(): StoreDescription {
+    const { identity } = this.#started();
+    const { durability = 'async' } = this.#options;
+    return {
+      kind: 'redis',
+      clusterId: identity.clusterId,
+      formatVersion: FORMAT_VERSION,
+      shardCount: identity.slices,
+      durability:
+        durability === 'async'
+          ? 'async: what is resolved survives the end of every node, and of the server as far as its persistence goes'
+          : `replicated(${durability.replicas}): what is resolved is on ${durability.replicas} replicas as well`,
+      offersTakenMax: this.#offersTakenMax,
+      defersAppends: true,
+    };
+  }
+
+  start(): Promise<void> {
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  async stop(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    this.#starting = undefined;
+    this.#running = undefined;
+  }
+
+  async open(shard: number, incarnation: string, claim?: OpenClaim): Promise<OpenedShard> {
+    const { identity, context } = this.#started();
+    const known = this.#shard(shard);
+    const { keys } = known;
+    known.owned = undefined;
+    checkIdentity(this.#prefix, identity, await this.#read(() => readClusterId(this.#client, this.#prefix)));
+    const kinds = shardKeysByKind(keys);
+    const silent = claim?.silent;
+    const reply = (await this.#run(
+      SCRIPTS.open,
+      [keys.meta, ...kinds.hash, ...kinds.zset, ...kinds.list, ...kinds.set],
+      [
+        ...[incarnation, claim?.node ?? '', claim === undefined ? '0' : '1'],
+        ...(silent === undefined ? ['', '', ''] : [String(silent.epoch), silent.incarnation ?? '', String(silent.beat)]),
+        String((claim?.epochSeen ?? 0) + 1),
+        ...[kinds.hash, kinds.zset, kinds.list].map((list) => String(list.length)),
+        String(FORMAT_VERSION),
+      ],
+    )) as [number, ...unknown[]];
+    const [code, ...rest] = reply;
+    if (code === 1) throw new ShardHeldError(shard, signOf(rest as string[]));
+    if (code === 2) {
+      throw fatalRedisError(
+        `Shard ${shard} has format ${String(rest[0])}, and this version writes format ${FORMAT_VERSION}.`,
+      );
+    }
+    if (code === 3) {
+      throw fatalRedisError(
+        `The key ${String(rest[0])} belongs to this store and holds a ${String(rest[1])} of someone else. Choose another \`keyPrefix\`, or remove it.`,
+      );
+    }
+    await context.proven();
+    const epoch = Number(rest[0]);
+    const { owned, small, started } = await this.#takeOver(known, { shard, epoch, incarnation }, true);
+    known.owned = owned;
+    const { numbers, paused, letterTypes, nextDueAt } = small;
+    return {
+      epoch,
+      nextSeq: numbers.nextSeq,
+      clean: rest[1] === '',
+      inFlight: started.map(headOf),
+      counts: countsOf(numbers),
+      paused: paused.map(([, line]) => line),
+      deadLettersByType: letterTypes,
+      ...(nextDueAt !== undefined && { nextDueAt }),
+    };
+  }
+
+  async commit(request: CommitRequest): Promise<CommitAnswer> {
+    const known = this.#shard(request.shard);
+    const owned = known.owned?.isOf(request) === true ? known.owned : await this.#adopt(known, request);
+    return owned.commit(request);
+  }
+
+  async release(shard: number, epoch: number, incarnation: string): Promise<void> {
+    const known = this.#shard(shard);
+    await this.#run(SCRIPTS.release, [known.keys.meta], [String(epoch), incarnation]);
+    if (known.owned?.isOf({ epoch, incarnation }) === true) known.owned = undefined;
+    await this.#started().context.proven();
+  }
+
+  async renew(shard: number, epoch: number, incarnation: string): Promise<void> {
+    const { keys, owned } = this.#shard(shard);
+    const number = owned?.isOf({ epoch, incarnation }) === true ? owned.number : 0;
+    const [code, current] = (await this.#run(
+      SCRIPTS.renew,
+      [keys.meta],
+      [String(epoch), incarnation, String(number)],
+      this.#control,
+    )) as [number, string];
+    if (code !== 0) throw new StaleEpochError(shard, epoch, Number(current));
+  }
+
+  async signs(shards: readonly number[]): Promise<readonly SignOfLife[]> {
+    const { identity } = this.#started();
+    const control = this.#control;
+    // All of them go out in one turn, and on one connection that is one round trip.
+    const [clusterId, ...signs] = await this.#read(() =>
+      Promise.all([
+        readClusterId(control, this.#prefix),
+        ...shards.map(async (shard) => signOf(await control.hmget(this.#shard(shard).keys.meta, ...SIGN_FIELDS))),
+      ]),
+    );
+    checkIdentity(this.#prefix, identity, clusterId as string | null);
+    return signs as SignOfLife[];
+  }
+
+  async allowTypes(shard: number, entityTypes: readonly string[]): Promise<void> {
+    if (entityTypes.length === 0) return;
+    const { keys } = this.#shard(shard);
+    await this.#ask(() => this.#client.sadd(keys.types, '', ...entityTypes), true);
+  }
+
+  async quarantine(shard: number, limit: number): Promise<readonly QuarantinedOffer[]> {
+    return this.#reading(shard, (reads) => reads.quarantine(limit));
+  }
+
+  async offer(shard: number, offers: readonly Offer[], limits?: OfferLimits): Promise<void> {
+    const { keys } = this.#shard(shard);
+    const { context } = this.#started();
+    const channel = this.#options.wakes === false ? '' : clusterChannels(this.#prefix).wake;
+    const args = [String(limits?.depthMax ?? 0), channel, String(shard)];
+    for (const offer of offers.map(copyOffer)) {
+      const { session, number, transition } = offer;
+      args.push(toField(session), String(number), transition.type === 'append' ? '1' : '0', JSON.stringify(offer));
+    }
+    if (offers.length === 0) return;
+    const reply = (await this.#run(SCRIPTS.offer, [keys.meta, keys.inbox, keys.offered], args)) as unknown[];
+    if (reply[0] === 1) {
+      throw new IllegalTransitionError(
+        `Shard ${shard}: offer ${String(reply[2])} of session ${String(reply[1])} does not follow ${String(reply[3])}; the numbers of a session have no gaps.`,
+      );
+    }
+    if (reply[0] === 2) throw new ShardFullError(shard, Number(reply[1]), limits?.depthMax ?? 0);
+    await context.proven();
+  }
+
+  async offerMark(shard: number, session: string): Promise<number> {
+    return this.#reading(shard, (reads) => reads.offerMark(session));
+  }
+
+  async scan(shard: number, afterSeq: number, limit: number): Promise<readonly MessageHead[]> {
+    const { owned } = this.#shard(shard);
+    const mark = owned?.mark();
+    const found = await this.#reading(shard, (reads) => reads.scan(afterSeq, limit));
+    owned?.remember(mark, found);
+    return found.map(headOf);
+  }
+
+  async load(shard: number, seqs: readonly number[]): Promise<readonly StoredMessage[]> {
+    return this.#reading(shard, (reads) => reads.load(seqs));
+  }
+
+  async due(
+    shard: number,
+    now: number,
+    limit: number,
+  ): Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number }> {
+    return this.#reading(shard, (reads) => reads.due(now, limit));
+  }
+
+  async status(shard: number, id: string): Promise<StatusRecord | undefined> {
+    const { context } = this.#started();
+    const status = await this.#reading(shard, (reads) => reads.status(id, context.now()));
+    // A verdict that only the server has seen so far could still be lost with it.
+    if (status?.verdict !== undefined) await context.proven();
+    return status;
+  }
+
+  async counts(shard: number): Promise<ShardCounts> {
+    return this.#reading(shard, (reads) => reads.counts());
+  }
+
+  async deadLetters(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
+    return this.#reading(shard, (reads) => reads.deadLetters(query));
+  }
+
+  async deadLetterIds(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetterRef[]> {
+    return this.#reading(shard, (reads) => reads.deadLetterIds(query));
+  }
+
+  async deadLetterCount(shard: number, filter: DeadLetterFilterQuery): Promise<number> {
+    return this.#reading(shard, (reads) => reads.deadLetterCount(filter));
+  }
+
+  async deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {
+    return this.#reading(shard, (reads) => reads.deadLetter(id));
+  }
+
+  async actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined> {
+    return this.#reading(shard, (reads) => reads.actorState(entityType, entityId));
+  }
+
+  async outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {
+    return this.#reading(shard, (reads) => reads.outbox(limit));
+  }
+
+  async cleanup(shard: number, epoch: number, incarnation: string, limit: number): Promise<number> {
+    const known = this.#shard(shard);
+    const owned = known.owned?.isOf({ epoch, incarnation }) === true ? known.owned : undefined;
+    return (owned ?? (await this.#adopt(known, { shard, epoch, incarnation }))).cleanup(limit);
+  }
+
+  async #start(): Promise<void> {
+    const { clock, clusterId, warn = (message: string) => process.emitWarning(message) } = this.#options;
+    await checkServer(this.#client, warn);
+    const local = clock ?? this.#options.localClock ?? systemRuntime.clock;
+    const identity = await startStore({
+      client: this.#client,
+      prefix: this.#prefix,
+      slices: this.#slices,
+      newClusterId: () => clusterId ?? newClusterId(),
+      now: () => local.now(),
+    });
+    const time = this.#time;
+    if (time !== undefined) {
+      const sentAt = time.monotonic();
+      const [seconds, micros] = await this.#read(() => this.#client.time());
+      time.learn(Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000), sentAt);
+    }
+    const replication = this.#replication;
+    const { retention } = this.#options;
+    this.#running = {
+      identity,
+      shards: new Map(),
+      context: {
+        client: this.#client,
+        rules: {
+          entryTtlMs: retention?.entryTtlMs ?? 86_400_000,
+          verdictsMax: retention?.verdictsMax ?? 1_000_000,
+          waiterTtlMs: retention?.waiterTtlMs,
+        },
+        offersTakenMax: this.#offersTakenMax,
+        offerBytesMax: this.#options.offerBytesMax ?? OFFER_BYTES_MAX,
+        serverTime: time,
+        now: time === undefined ? () => local.now() : () => time.now(),
+        proven: replication === undefined ? async () => {} : () => replication.proven(),
+      },
+    };
+  }
+
+  /** What the owner of a shard must know of it. */
+  async #takeOver(
+    known: KnownShard,
+    claim: { readonly shard: number; readonly epoch: number; readonly incarnation: string },
+    isFresh: boolean,
+  ): Promise<{ owned: OwnedShard; small: SmallState; started: readonly Held[] }> {
+    const { identity, context } = this.#started();
+    const { reads, keys } = known;
+    return this.#read(async () => {
+      const small = await reads.small();
+      if (small.epoch !== String(claim.epoch) || small.incarnation !== claim.incarnation)
+        throw new StaleEpochError(claim.shard, claim.epoch, Number(small.epoch));
+      const started = await reads.held([...small.run.keys()].sort((left, right) => left - right));
+      const all = this.#options.verifyLineOrder === true ? await reads.scan(0, Number.MAX_SAFE_INTEGER) : undefined;
+      const prefix = `${identity.clusterId.slice(0, 8)}-${claim.epoch.toString(36)}-`;
+      const memory = new OwnerMemory({ ...small, started }, prefix, all);
+      // Ids of this epoch may be in use already: then none of them is taken as new.
+      if (!isFresh) memory.highestPlain = memory.highestOther = Number.POSITIVE_INFINITY;
+      return { owned: new OwnedShard(claim, context, keys, memory, small.number), small, started };
+    });
+  }
+
+  /** For a claim that another `RedisWal` of this owner made. Throws `StaleEpochError` if it is not the shard's. */
+  async #adopt(known: KnownShard, { shard, epoch, incarnation }: Omit<CommitRequest, 'number' | 'transitions'>) {
+    const { owned } = await this.#takeOver(known, { shard, epoch, incarnation }, false);
+    known.owned = owned;
+    return owned;
+  }
+
+  #started(): Running {
+    if (this.#running !== undefined) return this.#running;
+    throw new StoreUnavailableError('The Redis store is stopped, or was never started.', 'no', false);
+  }
+
+  #shard(shard: number): KnownShard {
+    const { shards } = this.#started();
+    let known = shards.get(shard);
+    if (known === undefined) {
+      const keys = shardKeys(this.#prefix, shard);
+      known = { keys, reads: new ShardReads(this.#control, keys), owned: undefined };
+      shards.set(shard, known);
+    }
+    return known;
+  }
+
+  #reading<T>(shard: number, read: (reads: ShardReads) => Promise<T>): Promise<T> {
+    return this.#read(() => read(this.#shard(shard).reads));
+  }
+
+  #read<T>(ask: () => Promise<T>): Promise<T> {
+    return this.#ask(ask, false);
+  }
+
+  #run(script: Script, keys: readonly string[], args: readonly string[], client = this.#client): Promise<unknown> {
+    return this.#ask(() => runScript(client, script, keys, args), true);
+  }
+
+  async #ask<T>(ask: () => Promise<T>, writes: boolean): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      throw redisError(error, writes);
+    }
+  }
+}
+
+function replicationOf(options: RedisWalOptions, prefix: string): Replication | undefined {
+  const { durability = 'async', waiter, replicationTimeoutMs = 5_000 } = options;
+  if (durability === 'async') return undefined;
+  if (waiter === undefined) {
+    throw new TypeError('`durability: {replicas}` needs `waiter`: a connection of its own to the same server.');
+  }
+  const key = `${clusterKeys(prefix).meta}:wait`;
+  return new Replication({ client: waiter, key, replicas: durability.replicas, timeoutMs: replicationTimeoutMs });
+}
+
+/** 24 letters and digits that no other store has. */
+function newClusterId(): string {
+  return createHash('sha256').update(systemRuntime.freshId()).digest('hex').slice(0, 24);
+}

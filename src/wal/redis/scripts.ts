@@ -1,0 +1,47 @@
+/**
+ * Running scripts on the server: by their hash, and with their text when the server does not know it (after `SCRIPT FLUSH`,
+ * a restart or a change of server). Owns no connection.
+ */
+import { createHash } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+import { COMMIT } from './lua/commit.js';
+import { OFFER, PEEK_INBOX } from './lua/inbox.js';
+import { OPEN, RELEASE, RENEW } from './lua/ownership.js';
+import { MAKE_STORE } from './lua/store.js';
+
+export type RedisClient = Redis | Cluster;
+
+export interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+function script(text: string): Script {
+  return { text, sha: createHash('sha1').update(text).digest('hex') };
+}
+
+export const SCRIPTS = {
+  commit: script(COMMIT),
+  offer: script(OFFER),
+  peekInbox: script(PEEK_INBOX),
+  open: script(OPEN),
+  release: script(RELEASE),
+  renew: script(RENEW),
+  makeStore: script(MAKE_STORE),
+} as const;
+
+/** The script's answer. It runs at most once: a server that does not know the hash has run nothing. */
+export async function runScript(
+  client: RedisClient,
+  { text, sha }: Script,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<unknown> {
+  const rest = keys.concat(args);
+  try {
+    return await client.evalsha(sha, keys.length, ...rest);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes('NOSCRIPT'))) throw error;
+    return await client.eval(text, keys.length, ...rest);
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The writes of a commit as the keys and arguments of the commit script: one command for each key, however many records it
+ * changes, deletes first. Owns nothing.
+ */
+import { bucketOf, type ShardKeys } from './keys.js';
+import { bodyText, type Held, headText } from './records.js';
+import { bucketOfName, toField } from './text.js';
+import type { Table, Work } from './work.js';
+
+/** Arguments of one command at most: Lua cannot unpack more than some 8,000 (M3). Even, for pairs. */
+const ARGUMENTS_MAX = 2_000;
+/** Unusable offers that are kept. */
+const QUARANTINE_MAX = 1_000;
+
+export class Writes {
+  /** Of the script: meta, inbox, types, and each key that is written. */
+  readonly keys: string[];
+  readonly #indexes = new Map<string, number>();
+  readonly #deletes = new Map<string, string[]>();
+  readonly #sets = new Map<string, string[]>();
+  readonly #first: string[] = [];
+  readonly #last: string[] = [];
+
+  constructor(shard: ShardKeys) {
+    this.keys = [shard.meta, shard.inbox, shard.types];
+    for (const [index, key] of this.keys.entries()) this.#indexes.set(key, index + 1);
+  }
+
+  hdel(key: string, field: string): void {
+    const fields = this.#deletes.get(key);
+    if (fields === undefined) this.#deletes.set(key, [field]);
+    else fields.push(field);
+  }
+
+  hset(key: string, field: string, value: string): void {
+    const pairs = this.#sets.get(key);
+    if (pairs === undefined) this.#sets.set(key, [field, value]);
+    else pairs.push(field, value);
+  }
+
+  /** A command that goes before or after those on hashes. */
+  first(command: string, key: string, ...args: string[]): void {
+    this.#first.push(command, this.#index(key), String(args.length), ...args);
+  }
+
+  last(command: string, key: string, args: readonly string[]): void {
+    for (let at = 0; at < args.length; at += ARGUMENTS_MAX) {
+      const piece = args.slice(at, at + ARGUMENTS_MAX);
+      this.#last.push(command, this.#index(key), String(piece.length), ...piece);
+    }
+  }
+
+  /** Appends all commands to the script's arguments. Not to be called twice. */
+  writeTo(args: string[]): void {
+    for (const arg of this.#first) args.push(arg);
+    this.#write(args, 'HDEL', this.#deletes);
+    this.#write(args, 'HSET', this.#sets);
+    for (const arg of this.#last) args.push(arg);
+  }
+
+  #write(args: string[], command: string, byKey: ReadonlyMap<string, readonly string[]>): void {
+    for (const [key, values] of byKey) {
+      const index = this.#index(key);
+      for (let at = 0; at < values.length; at += ARGUMENTS_MAX) {
+        const end = Math.min(values.length, at + ARGUMENTS_MAX);
+        args.push(command, index, String(end - at));
+        for (let place = at; place < end; place++) args.push(values[place] as string);
+      }
+    }
+  }
+
+  #index(key: string): string {
+    const known = this.#indexes.get(key);
+    if (known !== undefined) return String(known);
+    this.keys.push(key);
+    this.#indexes.set(key, this.keys.length);
+    return String(this.keys.length);
+  }
+
+  /** Everything that the commit changes. */
+  static of(work: Work, shard: ShardKeys, taken: number): Writes {
+    const writes = new Writes(shard);
+    if (taken > 0) {
+      writes.first('LTRIM', shard.inbox, String(taken), '-1');
+      writes.last('LSET', shard.inbox, ['0', '']);
+      for (const [session, number] of work.taken) writes.hset(shard.taken, toField(session), String(number));
+    }
+    for (const [seq, held] of work.line) writeLine(writes, shard, work, seq, held);
+    for (const [seq, body] of work.bodies.changes)
+      if (body !== undefined) writes.hset(shard.bodies[bucketOf(seq)] as string, String(seq), bodyText(body));
+    for (const table of [work.pasts, work.delayed, work.letters, work.corpses, work.verdicts, work.outboxNumbers])
+      writeTable(writes, shard, table as Table<number, unknown>);
+    for (const table of [work.pointers, work.messageIds]) writeTable(writes, shard, table as Table<string, unknown>);
+    writeSorted(writes, shard.due, work.due);
+    writeSorted(writes, shard.kept, work.kept, (order) => String(order).padStart(16, '0'));
+    for (const [key, state] of work.states) {
+      const bucket = shard.states[bucketOfName(key)] as string;
+      if (state === null) writes.hdel(bucket, toField(key));
+      else writes.hset(bucket, toField(key), state);
+    }
+    for (const [key, line] of work.paused) {
+      if (line === undefined) writes.hdel(shard.paused, toField(key));
+      else writes.hset(shard.paused, toField(key), JSON.stringify(line));
+    }
+    for (const [type, letters] of work.letterTypes) {
+      if (letters > 0) writes.hset(shard.letterTypes, toField(type), String(letters));
+      else writes.hdel(shard.letterTypes, toField(type));
+    }
+    if (work.outgoing.length > 0) writes.last('RPUSH', shard.outbox, work.outgoing);
+    if (work.quarantined.length > 0) {
+      writes.last('RPUSH', shard.quarantine, work.quarantined);
+      writes.last('KEEP', shard.quarantine, [String(QUARANTINE_MAX)]);
+    }
+    return writes;
+  }
+}
+
+function writeLine(writes: Writes, shard: ShardKeys, work: Work, seq: number, held: Held | undefined): void {
+  const before = seq < work.firstNewSeq ? work.stored(seq) : undefined;
+  const bucket = bucketOf(seq);
+  const field = String(seq);
+  if (held === undefined) {
+    if (before === undefined) return;
+    writes.hdel(shard.heads[bucket] as string, field);
+    writes.hdel(shard.bodies[bucket] as string, field);
+    if (before.state === 'dispatched') writes.hdel(shard.run, field);
+    if (before.hasPast) writes.hdel(shard.pasts[bucket] as string, field);
+    return;
+  }
+  if (before === undefined || isOtherHead(before, held)) writes.hset(shard.heads[bucket] as string, field, headText(held));
+  if (held.state === 'dispatched') {
+    if (before?.state !== 'dispatched' || before.attempt !== held.attempt) writes.hset(shard.run, field, String(held.attempt));
+  } else if (before?.state === 'dispatched') writes.hdel(shard.run, field);
+}
+
+/** Whether the texts of the heads differ. */
+function isOtherHead(before: Held, after: Held): boolean {
+  return (
+    waits(before) !== waits(after) ||
+    (before.state === 'blocked') !== (after.state === 'blocked') ||
+    before.interruptions !== after.interruptions ||
+    before.notBefore !== after.notBefore ||
+    before.hasPast !== after.hasPast
+  );
+}
+
+function waits({ state, attempt }: Held): number {
+  return state === 'dispatched' ? attempt - 1 : attempt;
+}
+
+function writeTable<K>(writes: Writes, shard: ShardKeys, table: Table<K, unknown>): void {
+  const { facts, changes } = table;
+  if (changes.size === 0) return;
+  const { layout, known } = facts;
+  for (const [key, value] of changes) {
+    if (value !== undefined) writes.hset(layout.key(shard, key), layout.field(key), layout.encode(value));
+    else if (!known.has(key) || known.get(key) !== undefined) writes.hdel(layout.key(shard, key), layout.field(key));
+  }
+}
+
+function writeSorted<K>(
+  writes: Writes,
+  key: string,
+  changes: ReadonlyMap<K, number | undefined>,
+  member: (name: K) => string = String,
+): void {
+  if (changes.size === 0) return;
+  const removed: string[] = [];
+  const added: string[] = [];
+  for (const [name, score] of changes) {
+    if (score === undefined) removed.push(member(name));
+    else added.push(String(score), member(name));
+  }
+  writes.last('ZREM', key, removed);
+  writes.last('ZADD', key, added);
+}

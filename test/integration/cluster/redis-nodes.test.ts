@@ -1,0 +1,66 @@
+/** Nodes that share a real Redis: the configuration alone makes them safe and share the work. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type AtomicQueuesNode, createNode } from '../../../src/bus/node.js';
+import { RedisServer } from '../../redis/harness.mjs';
+
+describe('nodes on one Redis', () => {
+  let server: RedisServer;
+  const nodes: AtomicQueuesNode[] = [];
+  let prefixes = 0;
+  beforeAll(async () => {
+    server = await RedisServer.start();
+  });
+  afterAll(async () => {
+    await server.dispose();
+  });
+  afterEach(async () => {
+    await Promise.all(nodes.splice(0).map((node) => node.stop()));
+  });
+
+  function makeNode(serverId: string, keyPrefix: string, handles = true): AtomicQueuesNode {
+    const node = createNode({
+      config: { redis: { host: '127.0.0.1', port: server.port }, keyPrefix, cluster: { serverId } },
+    });
+    if (handles) {
+      node.handle('account', 'add', (message) => ({ by: serverId, message }));
+      node.handle('account', 'get', () => ({ by: serverId }), { kind: 'query' });
+    }
+    nodes.push(node);
+    return node;
+  }
+
+  const freshPrefix = (): string => {
+    prefixes += 1;
+    return `t${prefixes}`;
+  };
+
+  it('share the shards and answer callers on either of them (I3, I5)', async () => {
+    const prefix = freshPrefix();
+    const [one, two] = [makeNode('one', prefix), makeNode('two', prefix)];
+    await Promise.all([one.start(), two.start()]);
+    await two.whenIdle();
+    const replies = await Promise.all(
+      Array.from({ length: 100 }, (_, index) =>
+        (index % 2 === 0 ? one : two).queueBus.enqueueAndWait<{ by: string }>('account', 'add', `a${index}`, { index }),
+      ),
+    );
+    expect(new Set(replies.map(({ by }) => by))).toEqual(new Set(['one', 'two']));
+    const asked = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        two.queueBus.enqueueAndWait<{ by: string }>('account', 'get', `a${index}`, {}),
+      ),
+    );
+    expect(new Set(asked.map(({ by }) => by))).toEqual(new Set(['one', 'two']));
+  });
+
+  it('lets a node without handlers send and wait', async () => {
+    const prefix = freshPrefix();
+    const [worker, sender] = [makeNode('worker', prefix), makeNode('sender', prefix, false)];
+    await worker.start();
+    await sender.open();
+    expect(await sender.queueBus.enqueueAndWait('account', 'add', 'a', { amount: 1 })).toEqual({
+      by: 'worker',
+      message: { amount: 1 },
+    });
+  });
+});
