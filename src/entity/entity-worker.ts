@@ -35,6 +35,8 @@ export class EntityWorker {
   /** Pending messages of this entity on this node, for `workerMaxQueueDepth`. */
   depth = 0;
   paused = false;
+  /** An offered message may be starting with the commit that is under way: nothing else is marked meanwhile. */
+  reserved = false;
   /** After an unclean start the first message runs alone (M13). */
   firstRunsAlone = false;
 
@@ -68,6 +70,7 @@ export class EntityWorker {
   enter(item: Item, mayDispatch: boolean): boolean {
     if (
       mayDispatch &&
+      !this.reserved &&
       this.mailbox.length === 0 &&
       this.marked.length < this.ahead &&
       (this.marked.length === 0 || !this.host.slotsContended) &&
@@ -81,6 +84,27 @@ export class EntityWorker {
     }
     this.mailbox.push(item);
     return false;
+  }
+
+  /** Keeps the line for an offered message that the next commit may start; false when something else is before it. */
+  reserve(): boolean {
+    if (!this.isIdle || !this.mayStart) return false;
+    this.reserved = true;
+    return true;
+  }
+
+  /** The commit for which the line was kept has been answered. */
+  unreserve(): void {
+    this.reserved = false;
+    this.advance();
+    this.idleCheck();
+  }
+
+  /** Takes in an offered message that the store has marked as started. It is ahead of all that came since. */
+  lineStarted(item: Item): void {
+    item.stage = 'marked';
+    this.marked.unshift(item);
+    this.advance();
   }
 
   /** Takes in something that stands in line already: a volatile query, or a message that the store put there. */
@@ -355,7 +379,7 @@ export class EntityWorker {
   private markMore(): void {
     // While somebody waits for a slot, none is kept by marking ever more ahead (I9).
     const ahead = this.marked.length > 0 && this.host.slotsContended ? 0 : this.ahead;
-    while (this.marked.length < ahead) {
+    while (!this.reserved && this.marked.length < ahead) {
       const item = this.head();
       if (item === undefined || item.stage !== 'waiting') return;
       if (item.isVolatile) {

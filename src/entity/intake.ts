@@ -6,10 +6,14 @@ import { entityKey } from '../message/entity-key.js';
 import type { Envelope } from '../message/envelope.js';
 import type { Outcome, StoredMessage } from '../wal/transition.js';
 import type { TakenOffer } from '../wal/wal.js';
+import type { EntityWorker } from './entity-worker.js';
 import { Item } from './item.js';
 import type { ShardOwner } from './shard-owner.js';
 
 export class Intake {
+  /** Workers whose lines are kept for what the commit under way may bring. */
+  private readonly kept = new Set<EntityWorker>();
+
   constructor(private readonly owner: ShardOwner) {}
 
   /** A message that the store has put in line takes its place here. */
@@ -39,8 +43,43 @@ export class Intake {
     if (known !== undefined) known.waiter = undefined;
     this.owner.accounts.add(item);
     this.owner.accounts.spare(item);
+    if (message.state === 'dispatched') {
+      worker.reserved = false;
+      worker.lineStarted(item);
+      return;
+    }
     if (item.expiresAt > 0) this.owner.accounts.watchExpiry(item);
     worker.line(item);
+  }
+
+  /**
+   * Whether an offered message may start with the commit that takes it in: its entity has nothing to do, and its line is
+   * kept for it until `commitAnswered`.
+   */
+  readonly startsAtOnce = ({ entityType, entityId, name }: Envelope): boolean => {
+    const { owner, kept } = this;
+    if (!owner.startsMessages || owner.catchUp.isActive || !owner.slots.isUnbounded) return false;
+    if (owner.options.handlers.find(entityType, name) === undefined) return false;
+    const key = entityKey(entityType, entityId);
+    if (owner.directory.isFull || owner.directory.hasBacklog(key)) return false;
+    const known = owner.directory.find(key);
+    if (known !== undefined && kept.has(known)) return true;
+    if (known !== undefined && !known.isIdle) return false;
+    const worker = owner.directory.activate(key);
+    if (!worker.reserve()) {
+      owner.directory.becameIdle(worker);
+      return false;
+    }
+    kept.add(worker);
+    return true;
+  };
+
+  /** The lines that were kept are free again, unless their messages have come. */
+  commitAnswered(): void {
+    if (this.kept.size === 0) return;
+    const workers = [...this.kept];
+    this.kept.clear();
+    for (const worker of workers) worker.unreserve();
   }
 
   /** Something from outside stands in the store: do here what it means. */

@@ -27,6 +27,11 @@ export class RunningSlots {
     return false;
   }
 
+  /** Whether there is no limit. */
+  get isUnbounded(): boolean {
+    return this.max === 0;
+  }
+
   /** Whether somebody waits for a slot. */
   get contended(): boolean {
     return this.queue.size > 0;

@@ -17,7 +17,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import type { TypedEvents } from '../runtime/typed-events.js';
 import { GroupCommit, type GroupCommitEvents, type Participant } from '../wal/group-commit.js';
 import type { Transition } from '../wal/transition.js';
-import type { CommitAnswer, MessageHead, OpenedShard, StoreUnavailableError, Wal } from '../wal/wal.js';
+import type { CommitAnswer, CommitRequest, MessageHead, OpenedShard, StoreUnavailableError, Wal } from '../wal/wal.js';
 import { Announcements } from './announcements.js';
 import { CatchUp } from './catch-up.js';
 import type { ClusterHooks, VolatileQuery } from './cluster-hooks.js';
@@ -319,8 +319,13 @@ export class ShardOwner implements GroupCommitEvents {
 
   // The group commit's listener.
 
+  get startsAtOnce(): CommitRequest['startsAtOnce'] {
+    return this.options.cluster === undefined ? undefined : this.intake.startsAtOnce;
+  }
+
   answered(answer: CommitAnswer, transitions: number, durationMs: number): void {
     for (const taken of answer.taken) this.intake.takeIn(taken);
+    this.intake.commitAnswered();
     // One commit takes in a bounded number; where there were some there may be more.
     this.offersLeft = answer.taken.length > 0;
     this.ids.storeIsAt(answer.nextSeq);

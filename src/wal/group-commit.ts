@@ -23,13 +23,15 @@ import {
   withoutAppends,
 } from './commit-batch.js';
 import type { Outcome, Transition } from './transition.js';
-import { type CommitAnswer, StoreUnavailableError, type Wal } from './wal.js';
+import { type CommitAnswer, type CommitRequest, StoreUnavailableError, type Wal } from './wal.js';
 
 export type { Participant } from './commit-batch.js';
 
 export interface GroupCommitEvents {
   /** Durable: called before the participants, so that what came in from the inbox stands ahead of this commit's own. */
   answered(answer: CommitAnswer, transitions: number, durationMs: number): void;
+  /** As in `CommitRequest`. Absent: nothing that was offered starts at once. */
+  readonly startsAtOnce?: CommitRequest['startsAtOnce'];
   /** Nothing is gathered or in flight any more. */
   drained(): void;
   degraded(error: StoreUnavailableError): void;
@@ -256,6 +258,7 @@ export class GroupCommit {
           incarnation,
           number: this.number + 1,
           transitions: batch.transitions,
+          startsAtOnce: events.startsAtOnce,
         });
       } catch (error) {
         this.readers.unshift(...reading);

@@ -4,6 +4,7 @@
  *
  * They change the state in place. Each is all or nothing: when it throws, the state is as it was.
  */
+import { type EntityKey, entityKey } from '../message/entity-key.js';
 import { copyOffer } from './offered-transition.js';
 import { beginChange, forgetOldestVerdicts, type ShardChange, setEntry, undoChange } from './shard-change.js';
 import type { ShardState } from './shard-data.js';
@@ -14,9 +15,11 @@ import type { Outcome, StoredMessage, Transition } from './transition.js';
 import {
   type CommitAnswer,
   CommitNumberError,
+  type CommitRequest,
   IllegalTransitionError,
   OFFERS_TAKEN_MAX,
   type Offer,
+  type OfferedTransition,
   type OfferLimits,
   type OpenClaim,
   type OpenedShard,
@@ -41,6 +44,7 @@ export interface OwnerClaim {
 export interface ShardCommit extends OwnerClaim {
   readonly number: number;
   readonly transitions: readonly Transition[];
+  readonly startsAtOnce?: CommitRequest['startsAtOnce'];
 }
 
 /**
@@ -94,7 +98,7 @@ export function applyCommit(state: ShardState, commit: ShardCommit, now: number,
   const change = beginChange(state, now, retention);
   try {
     const quarantinedBefore = state.quarantined.length;
-    const taken = takeOffers(change);
+    const taken = takeOffers(change, commit.startsAtOnce);
     const quarantined = state.quarantined.length - quarantinedBefore;
     const outcomes: Outcome[] = [];
     const defers = retention.defersAppends === true && state.inbox.length > 0;
@@ -157,7 +161,7 @@ export function cleanupShard(
 }
 
 /** Moves the oldest offers from the inbox into the line. */
-export function takeOffers(change: ShardChange): TakenOffer[] {
+export function takeOffers(change: ShardChange, startsAtOnce?: CommitRequest['startsAtOnce']): TakenOffer[] {
   const { state } = change;
   const { inbox } = state;
   if (inbox.length === 0) return [];
@@ -165,17 +169,32 @@ export function takeOffers(change: ShardChange): TakenOffer[] {
   state.inbox = inbox.slice(takenMax);
   change.undo.push(() => void (state.inbox = inbox));
   const taken: TakenOffer[] = [];
+  const started = new Set<EntityKey>();
   for (const offer of inbox.slice(0, takenMax)) {
     setEntry(change, state.taken, offer.session, offer.number);
     if (isForeign(state, offer)) {
       quarantine(change, offer);
       continue;
     }
-    const outcome = applyTransition(change, offer.transition);
+    const outcome = applyTransition(change, atOnce(offer.transition, startsAtOnce, started));
     const message = messageOf(state, outcome);
     taken.push({ offer, outcome, ...(message !== undefined && { message }) });
   }
   return taken;
+}
+
+/** The offered append with a dispatch, where the owner would start it at once and no other of its entity starts here. */
+export function atOnce(
+  transition: OfferedTransition,
+  startsAtOnce: CommitRequest['startsAtOnce'],
+  started: Set<EntityKey>,
+): OfferedTransition {
+  if (startsAtOnce === undefined || transition.type !== 'append') return transition;
+  const { message, delayMs, runAt } = transition;
+  const key = entityKey(message.entityType, message.entityId);
+  if ((delayMs ?? 0) > 0 || runAt !== undefined || started.has(key) || !startsAtOnce(message)) return transition;
+  started.add(key);
+  return { ...transition, dispatch: true };
 }
 
 /** A message of a type that no node of this shard's group has ever known. */

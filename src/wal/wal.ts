@@ -217,6 +217,12 @@ export interface CommitRequest {
   readonly incarnation: string;
   readonly number: number;
   readonly transitions: readonly Transition[];
+  /**
+   * Whether the owner would start this offered message at once if it stands alone in its line. A store that decides in
+   * the owner's process may ask, and then marks the message as started in the commit that takes it in, at most one of an
+   * entity; others ignore it. Asked anew when a commit is tried again.
+   */
+  readonly startsAtOnce?: ((message: Envelope) => boolean) | undefined;
 }
 
 export interface CommitAnswer {
@@ -262,7 +268,7 @@ export type OfferedTransition = Extract<
 
 export interface TakenOffer {
   readonly offer: Offer;
-  /** As if the owner had committed it; an offered append is never dispatched in the commit that takes it in. */
+  /** As if the owner had committed it; an offered append is dispatched only where `startsAtOnce` said so. */
   readonly outcome: Outcome;
   /** The message as it stands in line, when the offer put one there. */
   readonly message?: StoredMessage | undefined;
