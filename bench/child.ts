@@ -7,7 +7,7 @@ import { runEventLoop } from './event-loop.js';
 import { runIdleMillion } from './idle-million.js';
 import { loadScenarios, runLoadScenario } from './load-scenarios.js';
 import { buildBacklog, drainBacklog } from './recovery-child.js';
-import { type Figures, NotMeasured, type RunContext } from './run.js';
+import { type Figures, InvalidRow, NotMeasured, type RunContext } from './run.js';
 import { runQuerySerial, runReplySerial } from './serial-scenarios.js';
 
 export interface Task extends RunContext {
@@ -17,6 +17,7 @@ export interface Task extends RunContext {
 export type Answer =
   | { readonly figures: readonly Figures[] }
   | { readonly notMeasured: string }
+  | { readonly invalid: string }
   | { readonly failed: string };
 
 const others: Readonly<Record<string, (context: RunContext) => Promise<Figures[]>>> = {
@@ -28,7 +29,9 @@ const others: Readonly<Record<string, (context: RunContext) => Promise<Figures[]
   'recovery-drain': drainBacklog,
 };
 
-function perform(task: Task): Promise<Figures[]> {
+async function perform(task: Task): Promise<Figures[]> {
+  // Loaded only where it is measured: what the peers bring along would be in the other scenarios' memory.
+  if (task.name.includes('@')) return (await import('./redis/row.js')).measureRow(task.name, task);
   const scenario = loadScenarios[task.name];
   if (scenario !== undefined) return runLoadScenario(scenario, task);
   const run = others[task.name];
@@ -42,6 +45,7 @@ function answer(message: Answer): void {
 
 function fail(error: unknown): void {
   if (error instanceof NotMeasured) answer({ notMeasured: error.message });
+  else if (error instanceof InvalidRow) answer({ invalid: error.message });
   else answer({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) });
 }
 

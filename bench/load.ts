@@ -48,7 +48,7 @@ export class Load {
   #onCompleted: () => void = () => {};
 
   constructor(
-    private readonly subject: Subject,
+    private readonly subject: Pick<Subject, 'node' | 'queueBus'>,
     private readonly entities: number,
   ) {
     accountName(entities - 1);

@@ -4,6 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type CommandLine, readCommandLine, USAGE } from './command-line.js';
 import { describeEnvironment } from './environment.js';
+import { isOurs } from './redis/described.js';
+import { printComparison, printSystems, systemsOf } from './redis/report.js';
 import {
   printAsked,
   printEnd,
@@ -13,12 +15,15 @@ import {
   printResults,
   printStart,
 } from './report.js';
-import { NotMeasured } from './run.js';
+import { InvalidRow, NotMeasured } from './run.js';
+import { LIBRARY, type Scenario, type ScenarioResult } from './scenario.js';
 import { scenarios } from './scenarios.js';
-import { type ScenarioResult, summarize } from './summary.js';
+import { invalidRow, summarize } from './summary.js';
 
 async function main(commandLine: CommandLine): Promise<number> {
   const { timings, jsonPath, only } = commandLine;
+  const chosen = scenarios.filter(({ name }) => commandLine.scenarios.includes(name));
+  const systems = systemsOf(chosen);
   const folder = await mkdtemp(join(commandLine.folder, 'atomic-queues-bench-'));
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -36,39 +41,59 @@ async function main(commandLine: CommandLine): Promise<number> {
   try {
     const environment = await describeEnvironment(folder, timings.quick ? 'quick' : 'full', timings.runs);
     printEnvironment(environment);
-    for (const scenario of scenarios) {
-      if (!commandLine.scenarios.includes(scenario.name)) continue;
+    await printSystems(systems);
+    for (const scenario of chosen) {
       if (timings.quick && !only && scenario.slow === true) {
         missing.set(scenario.name, 'left out in quick mode unless named with --only');
         continue;
       }
       printStart(scenario);
-      const startedAt = performance.now();
-      try {
-        results.push(summarize(scenario.name, await scenario.run({ timings, folder })));
-        printEnd(performance.now() - startedAt);
-      } catch (error) {
-        if (!(error instanceof NotMeasured)) failures += 1;
-        const reason = error instanceof Error ? error.message : String(error);
-        console.error(`  ${reason}`);
-        missing.set(scenario.name, (reason.split('\n')[0] as string).slice(0, 160));
+      const rows: ScenarioResult[] = [];
+      for (const system of scenario.systems ?? [LIBRARY]) {
+        const startedAt = performance.now();
+        const about = scenario.systems === undefined ? '' : `${system} `;
+        try {
+          rows.push(summarize(scenario.name, system, await scenario.run({ timings, folder }, system)));
+          printEnd(performance.now() - startedAt, about);
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error);
+          console.error(`  ${about}${error instanceof InvalidRow ? 'IS INVALID: ' : ''}${reason}`);
+          if (error instanceof InvalidRow) rows.push(invalidRow(scenario.name, system, reason));
+          else missing.set(keyOf(scenario, system), (reason.split('\n')[0] as string).slice(0, 160));
+          if (isFailure(error, system)) failures += 1;
+        }
       }
+      results.push(...(scenario.compare?.(rows) ?? rows));
     }
-    printResults(results);
-    printMore(results);
+    const compared = results.filter((result) => chosen.find(({ name }) => name === result.scenario)?.systems);
+    const alone = results.filter((result) => !compared.includes(result));
+    printResults(alone);
+    printMore(alone);
+    printComparison(compared);
     printAsked(results, missing, commandLine.scenarios);
     printNotMeasured(missing);
     if (jsonPath !== undefined) {
       await mkdir(dirname(jsonPath), { recursive: true });
       await writeFile(
         jsonPath,
-        `${JSON.stringify({ environment, results, missing: Object.fromEntries(missing) }, null, 2)}\n`,
+        `${JSON.stringify({ environment, systems, results, missing: Object.fromEntries(missing) }, null, 2)}\n`,
       );
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
   return failures === 0 ? 0 : 1;
+}
+
+/** What is missing is named by its scenario, and by its system where a scenario has several. */
+function keyOf(scenario: Scenario, system: string): string {
+  return scenario.systems === undefined ? scenario.name : `${scenario.name} · ${system}`;
+}
+
+/** A peer that does not keep its promise, or does not run here, is no failure of the benchmark. */
+function isFailure(error: unknown, system: string): boolean {
+  if (error instanceof NotMeasured) return false;
+  return !(error instanceof InvalidRow) || isOurs(system);
 }
 
 try {

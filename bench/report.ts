@@ -1,10 +1,11 @@
 /** What is printed: the environment, a table of measurements, a table of what is asked, and what is not measured. */
 import Table from 'cli-table3';
 import type { Environment } from './environment.js';
-import { type Scenario, scenarios } from './scenarios.js';
-import { askedFigure, type ScenarioResult } from './summary.js';
+import { LIBRARY, type Scenario, type ScenarioResult } from './scenario.js';
+import { scenarios } from './scenarios.js';
+import { askedFigure } from './summary.js';
 
-const PLAIN = { style: { head: [], border: [] } };
+export const PLAIN = { style: { head: [], border: [] } };
 
 const NOT_MEASURED = [
   'power loss, other disks and file systems, a machine with more cores, other Node versions than this one',
@@ -79,11 +80,13 @@ export function printAsked(
   });
   for (const scenario of scenarios) {
     if (!chosen.includes(scenario.name)) continue;
-    const result = results.find((each) => each.scenario === scenario.name);
     for (const asked of scenario.asked) {
+      const system = asked.system ?? LIBRARY;
+      const result = results.find((each) => each.scenario === scenario.name && each.system === system);
       const value = result === undefined ? undefined : askedFigure(result, asked);
       if (value === undefined) {
-        table.push([asked.what, asked.limit, '', missing.has(scenario.name) ? 'see below' : 'not measured']);
+        const isMissing = missing.has(scenario.name) || missing.has(`${scenario.name} · ${system}`);
+        table.push([asked.what, asked.limit, '', isMissing ? 'see below' : 'not measured']);
         continue;
       }
       const holds =
@@ -107,15 +110,15 @@ export function printNotMeasured(missing: ReadonlyMap<string, string>): void {
   for (const line of NOT_MEASURED) console.log(`  - ${line}`);
 }
 
-export function printEnd(durationMs: number): void {
-  console.error(`  took ${(durationMs / 1_000).toFixed(1)} s`);
+export function printEnd(durationMs: number, system: string): void {
+  console.error(`  ${system}took ${(durationMs / 1_000).toFixed(1)} s`);
 }
 
 export function printStart(scenario: Scenario): void {
   console.error(`${scenario.name}: ${scenario.about} …`);
 }
 
-function thousands(value: number): string {
+export function thousands(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
@@ -123,10 +126,10 @@ function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-function ms(value: number): string {
+export function ms(value: number): string {
   return value < 1 ? value.toFixed(3) : value < 100 ? value.toFixed(2) : value.toFixed(0);
 }
 
-function plain(value: number): string {
+export function plain(value: number): string {
   return value >= 1_000 ? thousands(value) : String(value);
 }

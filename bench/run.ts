@@ -18,6 +18,11 @@ export class NotMeasured extends Error {
   override readonly name = 'NotMeasured';
 }
 
+/** A promise of the measured system did not hold: its figures are worth nothing, and it is said so. */
+export class InvalidRow extends Error {
+  override readonly name = 'InvalidRow';
+}
+
 /** Gives `work` a folder of its own and removes it afterwards. */
 export async function inFreshFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
   await mkdir(parent, { recursive: true });

@@ -1,30 +1,9 @@
 /** The scenarios in the order in which they run, and what is asked of each (2 cores). */
 
 import { runRecovery } from './recovery.js';
-import type { Figures, RunContext } from './run.js';
+import { redisScenarios } from './redis/scenarios.js';
+import type { Asked, Scenario } from './scenario.js';
 import { measureInChild } from './spawn.js';
-
-export interface Asked {
-  /** For people. */
-  readonly what: string;
-  readonly figure: string;
-  readonly atLeast?: number;
-  readonly atMost?: number;
-  readonly limit: string;
-  /** How the figure is printed. */
-  readonly digits?: number;
-  /** Divides the figure by another one first, e.g. the ceiling; printed as a percentage. */
-  readonly shareOf?: string;
-}
-
-export interface Scenario {
-  readonly name: string;
-  readonly about: string;
-  readonly asked: readonly Asked[];
-  /** Takes too long for the quick mode; there it runs only when it is named. */
-  readonly slow?: boolean;
-  readonly run: (context: RunContext) => Promise<readonly Figures[]>;
-}
 
 const PER_SECOND = { figure: 'messagesPerSecond' } as const;
 
@@ -36,7 +15,7 @@ function heldBy(store: string, figure: string): Asked {
   return { what: `event loop held by the store, p99.9, ${store}`, figure, atMost: 10, limit: '≤ 10 ms', digits: 2 };
 }
 
-export const scenarios: readonly Scenario[] = [
+export const embeddedScenarios: readonly Scenario[] = [
   {
     name: 'core-commit',
     about: '1,000 accounts, durability commit, 8,192 under way',
@@ -139,5 +118,7 @@ export const scenarios: readonly Scenario[] = [
     run: inChild('idle-million'),
   },
 ];
+
+export const scenarios: readonly Scenario[] = [...embeddedScenarios, ...redisScenarios];
 
 export const scenarioNames: readonly string[] = scenarios.map(({ name }) => name);

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Answer, Task } from './child.js';
-import { type Figures, NotMeasured } from './run.js';
+import { type Figures, InvalidRow, NotMeasured } from './run.js';
 
 const childPath = fileURLToPath(new URL('./child.js', import.meta.url));
 
@@ -33,6 +33,7 @@ export async function measureInChild(task: Task): Promise<readonly Figures[]> {
   if (answer === undefined)
     throw new Error(`The process of ${task.name} ended without an answer (${signal ?? 'exit'}).`);
   if ('failed' in answer) throw new Error(answer.failed);
+  if ('invalid' in answer) throw new InvalidRow(answer.invalid);
   if ('notMeasured' in answer) throw new NotMeasured(answer.notMeasured);
   return answer.figures;
 }

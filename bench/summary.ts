@@ -1,25 +1,10 @@
 /** From the runs of a scenario to its result: medians of every figure, with the range beside them. */
 import type { Figures } from './run.js';
-import type { Asked } from './scenarios.js';
-
-export interface ScenarioResult {
-  readonly scenario: string;
-  readonly system: 'atomic-queues';
-  readonly messagesPerSecond?: number;
-  readonly p50Ms?: number;
-  readonly p99Ms?: number;
-  readonly cpuMicrosPerMessage?: number;
-  readonly ceilingPerSecond?: number;
-  readonly runs: number;
-  /** Other medians of the scenario. */
-  readonly more: Readonly<Record<string, number>>;
-  /** Smallest and largest of the runs. */
-  readonly range: Readonly<Record<string, readonly [number, number]>>;
-}
+import type { Asked, ScenarioResult } from './scenario.js';
 
 const MAIN = ['messagesPerSecond', 'p50Ms', 'p99Ms', 'cpuMicrosPerMessage', 'ceilingPerSecond'] as const;
 
-export function summarize(scenario: string, runs: readonly Figures[]): ScenarioResult {
+export function summarize(scenario: string, system: string, runs: readonly Figures[]): ScenarioResult {
   const names = [...new Set(runs.flatMap((run) => Object.keys(run)))];
   const main: Partial<Record<(typeof MAIN)[number], number>> = {};
   const more: Record<string, number> = {};
@@ -32,7 +17,18 @@ export function summarize(scenario: string, runs: readonly Figures[]): ScenarioR
     else more[name] = median;
     range[name] = [rounded(values[0] as number), rounded(values.at(-1) as number)];
   }
-  return { scenario, system: 'atomic-queues', ...main, runs: runs.length, more, range };
+  return { scenario, system, ...main, runs: runs.length, more, range };
+}
+
+/** A row without figures, for a system that did not keep what it promises. */
+export function invalidRow(scenario: string, system: string, invalid: string): ScenarioResult {
+  return { scenario, system, invalid, runs: 0, more: {}, range: {} };
+}
+
+/** The same row with more figures. */
+export function withFigures(result: ScenarioResult, figures: Figures): ScenarioResult {
+  const rounding = Object.entries(figures).map(([name, value]) => [name, rounded(value)] as const);
+  return { ...result, more: { ...result.more, ...Object.fromEntries(rounding) } };
 }
 
 export function figureOf(result: ScenarioResult, name: string): number | undefined {
