@@ -1,0 +1,71 @@
+/** `RedisWal`s on a server of the tests: each store under a key prefix of its own. */
+import type { Cluster, Redis } from 'ioredis';
+import type { WalFactory } from '../../src/testing/wal-contract.js';
+import { clusterKeys } from '../../src/wal/redis/keys.js';
+import { RedisWal, type RedisWalOptions } from '../../src/wal/redis/redis-wal.js';
+import { OFFERS_TAKEN_MAX } from '../../src/wal/wal.js';
+
+let stores = 0;
+
+/** A prefix that no other store of this process has. */
+export function freshPrefix(): string {
+  stores += 1;
+  return `t${process.pid.toString(36)}-${stores.toString(36)}`;
+}
+
+/** For the contract suite: as strict and as small as the pure model is there. */
+export function redisFactory(
+  client: () => Redis | Cluster,
+  more: Partial<RedisWalOptions> = { verifyLineOrder: true },
+): WalFactory {
+  return {
+    async create({ clock, retention, clusterId }) {
+      const keyPrefix = freshPrefix();
+      const opened: RedisWal[] = [];
+      const open = async (): Promise<RedisWal> => {
+        const wal = new RedisWal({
+          client: client(),
+          keyPrefix,
+          slices: 1,
+          clock,
+          retention,
+          clusterId,
+          offersTakenMax: OFFERS_TAKEN_MAX,
+          wakes: false,
+          ...more,
+        });
+        opened.push(wal);
+        await wal.start();
+        return wal;
+      };
+      return {
+        wal: await open(),
+        reopen: open,
+        dispose: async () => {
+          await Promise.all(opened.map((wal) => wal.stop()));
+          await removeStore(client(), keyPrefix);
+        },
+      };
+    },
+  };
+}
+
+/** Removes the keys of shard 0 and what stands beside it. Other shards have to be named. */
+export async function removeStore(
+  client: Redis | Cluster,
+  prefix: string,
+  shards: readonly number[] = [0],
+): Promise<void> {
+  const nodes = 'nodes' in client ? client.nodes('master') : [client];
+  await client.del(clusterKeys(prefix).meta);
+  for (const node of nodes) {
+    for (const shard of shards) {
+      let cursor = '0';
+      do {
+        const [next, keys] = await node.scan(cursor, 'MATCH', `{${prefix}:${shard}}:*`, 'COUNT', 1_000);
+        if (keys.length > 0) await node.unlink(...keys);
+        cursor = next;
+      } while (cursor !== '0');
+    }
+  }
+}
