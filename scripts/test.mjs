@@ -1,5 +1,6 @@
 /**
- * `npm test`: everything that must hold before a change goes in, on a machine that has only Node and npm.
+ * `npm test`: everything that must hold before a change goes in, on a machine that has only Node and npm. A Redis or Valkey
+ * server is found on the PATH, or installed where that is possible.
  *
  * Runs the steps below in order. A step that fails does not stop those that need nothing of it. The last line says how
  * many passed and failed. `npm test -- --only lint,types` runs the named steps and what they need; `--list` names them.
@@ -8,6 +9,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lintTarball, loadTarball, pack, runNest11App } from './check-package.mjs';
+import { ensureRedisServer } from './redis-server.mjs';
 import { commandOf, compile, ensureInstalled, filesBelow, must, root, runScript } from './workspace.mjs';
 
 /** Returned by a step that has nothing to do here; it counts neither as passed nor as failed. */
@@ -36,11 +38,17 @@ const steps = [
     run: () => must(process.execPath, [join(root, 'scripts/check-imports.mjs')], { stdout: 'inherit' }),
   },
   { name: 'build', title: 'Build', needs: ['install'], run: () => compile('library') },
-  { name: 'tests', title: 'Tests', needs: ['install'], run: () => vitest([]) },
+  {
+    name: 'redis',
+    title: 'Redis or Valkey server for the tests',
+    needs: [],
+    run: async () => console.log(await ensureRedisServer()),
+  },
+  { name: 'tests', title: 'Tests', needs: ['install', 'redis'], run: () => vitest([]) },
   {
     name: 'node24',
     title: 'Tests of stores and the Nest module on Node 24',
-    needs: ['install'],
+    needs: ['install', 'redis'],
     run: async () => {
       const node24 = await nodeTwentyFour();
       if (node24 === undefined) return new Skipped('there is no packaged Node 24 for this platform');
@@ -52,7 +60,7 @@ const steps = [
   {
     name: 'nest11',
     title: 'Tests of the Nest module on NestJS 11',
-    needs: ['install'],
+    needs: ['install', 'redis'],
     run: async () => {
       const folders = nestTestFolders();
       if (folders.length === 0) return new Skipped('there is no Nest module yet');

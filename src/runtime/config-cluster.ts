@@ -143,7 +143,9 @@ export function clusterWithoutRedis(cluster: Given, grpc: Given): string[] {
   const names = [...namesGiven(cluster, 'cluster'), ...namesGiven(grpc, 'grpc')];
   if (names.length === 0) return [];
   const them = names.length === 1 ? `${names.join()} is` : `${names.join(', ')} are`;
-  return [`${them} given without redis, and would do nothing: the embedded store has one node. Give redis, or leave out the rest.`];
+  return [
+    `${them} given without redis, and would do nothing: the embedded store has one node. Give redis, or leave out the rest.`,
+  ];
 }
 
 /** Timings that do not fit together. */

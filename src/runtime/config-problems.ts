@@ -136,14 +136,18 @@ function storeContradictions(config: ResolvedConfig, input: AtomicQueuesConfig):
   const forRedis = store?.durability !== undefined && !/^(commit|fsync)$/.test(store.durability);
   if (config.redis === undefined) {
     if (!forRedis) return [];
-    return [`store.durability is ${show(store.durability)}, which needs redis, and redis is not given; expected 'commit' or 'fsync'.`];
+    return [
+      `store.durability is ${show(store.durability)}, which needs redis, and redis is not given; expected 'commit' or 'fsync'.`,
+    ];
   }
   const problems: string[] = [];
   if (!config.wal.enabled) {
     problems.push('wal.enabled is false, which keeps everything in memory, but redis is given; remove one of them.');
   }
   if (store?.path !== undefined) {
-    problems.push(`store.path is ${show(store.path)} and redis is given; messages are kept in one of them. Remove one.`);
+    problems.push(
+      `store.path is ${show(store.path)} and redis is given; messages are kept in one of them. Remove one.`,
+    );
   }
   if (store?.driver !== undefined) {
     problems.push('store.driver is given, which is for the embedded store, and redis is given; remove one of them.');

@@ -161,7 +161,9 @@ export function redisContradictions(options: CheckedRedisOptions): string[] {
     problems.push(`${ways.join(' and ')} are given, and each of them says where the server is; expected one of them.`);
   }
   if (options.sentinels !== undefined && options.name === undefined) {
-    problems.push('redis.sentinels is given without redis.name; expected the name that the Sentinels have for the primary.');
+    problems.push(
+      'redis.sentinels is given without redis.name; expected the name that the Sentinels have for the primary.',
+    );
   }
   for (const key of ['name', 'sentinelUsername', 'sentinelPassword', 'sentinelTLS'] as const) {
     if (options[key] !== undefined && options.sentinels === undefined) {
@@ -211,7 +213,10 @@ export function readRedisUrl(url: string, at: string): CheckedRedisOptions | str
 }
 
 /** Options and URL in one; a thing that both say must be the same. */
-export function withUrl(options: CheckedRedisOptions): { readonly options: CheckedRedisOptions; readonly problems: string[] } {
+export function withUrl(options: CheckedRedisOptions): {
+  readonly options: CheckedRedisOptions;
+  readonly problems: string[];
+} {
   if (options.url === undefined) return { options, problems: [] };
   const fromUrl = readRedisUrl(options.url, 'redis.url');
   if (typeof fromUrl === 'string') return { options, problems: [fromUrl] };

@@ -137,7 +137,9 @@ function clusterOptions(node: OurOptions, { role, sharded }: ClientSettings): Ou
     lazyConnect: true,
     redisOptions: { ...redisOptions, reconnectOnError: null },
     enableOfflineQueue: false,
-    enableReadyCheck: true,
+    // Of the Cluster as a whole: its question would go to a node that is only connecting, be refused, and begin everything
+    // anew. Each node has a check of its own, and a Cluster that is down says so to every command.
+    enableReadyCheck: false,
     scaleReads: 'master',
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,

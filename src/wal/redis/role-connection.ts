@@ -17,6 +17,7 @@ import {
   readServerIdentity,
   type ServerIdentity,
 } from './server-identity.js';
+import { addressIn, decided, destroy, isCluster, messageOf } from './sockets.js';
 
 export interface RoleConnectionEvents {
   /** A server answers and has been looked at; in a Cluster once for each primary. */
@@ -184,9 +185,20 @@ export class RoleConnection {
       // ioredis would connect with the first command, and refuse those that come while it does.
       if (node.status === 'wait') node.connect().catch((error: unknown) => this.failed(error));
     });
-    // A subscriber has no connection of its own to look at.
-    if (this.role === 'subscriber') cluster.on('ready', () => this.waiting?.done());
+    cluster.on('ready', () => {
+      this.lookAround(cluster).then(
+        () => this.waiting?.done(),
+        (error: unknown) => this.failed(error),
+      );
+    });
     this.reviveAtEnd(cluster);
+  }
+
+  /** Until every primary has been looked at or cannot be reached: then the first commands find connections. */
+  private async lookAround(cluster: Cluster): Promise<void> {
+    if (this.role === 'subscriber') return;
+    await Promise.all(cluster.nodes('master').map(decided));
+    await this.look();
   }
 
   private watch(connection: Redis, key: string): void {
@@ -235,7 +247,7 @@ export class RoleConnection {
     if (wrong !== undefined) this.waiting?.fail(wrong);
     this.options.events.ready(this.role, identity);
     if (change !== undefined) this.options.events.changed(this.role, change);
-    this.waiting?.done();
+    if (!this.isCluster) this.waiting?.done();
   }
 
   private wrongKind({ mode, address }: ServerIdentity): Error | undefined {
@@ -280,22 +292,4 @@ export class RoleConnection {
     this.timers.delete(handle);
     this.runtime.timers.clear(handle);
   }
-}
-
-function isCluster(client: RedisClient): client is Cluster {
-  return client.isCluster;
-}
-
-function addressIn(node: Redis): string {
-  return `${node.options.host}:${node.options.port}`;
-}
-
-/** At once, without waiting for the other side, which may never answer. */
-function destroy(connection: Redis, reason: string): void {
-  const open = connection.status === 'connect' || connection.status === 'ready' || connection.status === 'connecting';
-  if (open) connection.stream?.destroy(new Error(reason));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -22,6 +22,8 @@ describe('resolveConfig', () => {
     const { entityType, ...config } = resolveConfig({});
     const retry = { maxAttempts: 1, backoff: 'exponential', backoffDelay: 1_000, maxDelay: 30_000 };
     expect(config).toEqual({
+      redis: undefined,
+      cluster: undefined,
       store: { path: 'atomic-queues.db', durability: 'commit', driver: undefined },
       entities: {},
       keyPrefix: 'aq',
@@ -112,7 +114,7 @@ describe('resolveConfig', () => {
     const [problem, ...others] = problemsOf({ store: { path: undefined, durability: 'fsync' } });
     expect(problem).toContain('store.path is undefined; is an environment variable missing?');
     expect(others).toEqual([]);
-    expect(problemsOf({ store: { path: undefined }, redis: {} })).toHaveLength(2);
+    expect(problemsOf({ store: { path: undefined }, registry: {} })).toHaveLength(2);
     expect(resolveConfig({ store: {} }).store.path).toBe('atomic-queues.db');
   });
 
@@ -139,7 +141,7 @@ describe('resolveConfig', () => {
       'verbose is 1; expected true or false.',
       'keyPrefix is "a b"; expected 1 to 64 visible characters',
       'payloadBytesMax is 0; expected a whole number of bytes from 1',
-      `store.durability is "always"; expected 'commit' or 'fsync'.`,
+      `store.durability is "always"; expected 'commit' or 'fsync', and with redis 'async' or 'replicated(1)'`,
       'retry.maxAttempts is 1.5; expected a whole number of attempts from 1',
       `retry.backoff is "linear"; expected 'fixed' or 'exponential'.`,
       'wal is "off"; expected an object with options.',
@@ -191,9 +193,10 @@ describe('resolveConfig', () => {
   });
 
   it.each([
-    { redis: {} },
-    { cluster: {} },
-    { grpc: { enabled: false } },
+    { grpc: { enabled: true } },
+    { redis: {}, grpc: { listenAddress: '0.0.0.0:50051' } },
+    { redis: {}, grpc: { circuitBreakerCooldownMs: 1 } },
+    { redis: {}, grpc: { deadlines: { pingMs: 1 } } },
     { registry: {} },
     { entities: { a: { onFailure: 'block' } } },
     { entities: { a: { outbox: 'atomic' } } },
