@@ -7,6 +7,7 @@ import type { MessageDoor } from '../entity/engine.js';
 import { checkOptions } from '../entity/enqueue-options.js';
 import { currentStart } from '../entity/message-context.js';
 import { ReplyWaiter } from '../entity/reply-waiter.js';
+import type { RunningSlots } from '../entity/running-slots.js';
 import type { Receipt, Submission, WaitOptions } from '../entity/submission.js';
 import { envelopeOf, timesOf, withOwnHeaders } from '../entity/submitter.js';
 import { type EntityKey, entityKey } from '../message/entity-key.js';
@@ -23,13 +24,14 @@ export interface ClusterDoorOptions {
   readonly config: ResolvedConfig;
   readonly routes: () => Routes;
   readonly deadlines: Deadlines;
+  readonly slots: RunningSlots;
   readonly waits: RemoteWaits;
   readonly address: string;
   readonly serving: (shard: number) => Tenure | undefined;
   readonly sender: (shard: number) => OfferSender;
   readonly freshMessageId: () => string;
-  /** Why nothing is taken in at the moment. */
-  readonly refusal: (subject: ErrorSubject) => AtomicQueuesError | undefined;
+  /** Why nothing is taken in at the moment. `finishing`: a running handler hands on what it promised to hand on. */
+  readonly refusal: (subject: ErrorSubject, finishing: boolean) => AtomicQueuesError | undefined;
   readonly ask: (shard: number, submission: Submission, waiter: ReplyWaiter) => void;
   readonly withdraw: (shard: number, id: string) => void;
 }
@@ -40,7 +42,7 @@ export class ClusterDoor implements MessageDoor {
   constructor(private readonly options: ClusterDoorOptions) {}
 
   enqueue(submission: Submission): Promise<Receipt> {
-    const { key, shard } = this.place(submission);
+    const { shard } = this.place(submission);
     const tenure = this.options.serving(shard);
     if (tenure !== undefined)
       return this.orElsewhere(
@@ -48,7 +50,7 @@ export class ClusterDoor implements MessageDoor {
         tenure,
         () => this.enqueue(submission),
       );
-    this.admit(submission, key);
+    this.admit(submission, currentStart() !== undefined);
     const append = this.appendOf(withOwnHeaders(submission));
     return this.offer(shard, append).then(() => ({ id: append.message.id }));
   }
@@ -60,12 +62,14 @@ export class ClusterDoor implements MessageDoor {
       const wait = (): Promise<unknown> => tenure.submitter.enqueueAndWait(given, options);
       return this.orElsewhere(wait, tenure, () => this.enqueueAndWait(given, options));
     }
-    this.admit(given, key);
+    this.admit(given, false);
     const start = currentStart();
     if (start !== undefined) refuseDeadlock(start, key);
     const chain = start === undefined ? undefined : chainOf(start);
     const submission = withChain(withOwnHeaders(given), chain);
+    const { slots } = this.options;
     return new Promise<unknown>((resolve, reject) => {
+      if (start !== undefined) slots.waitBegan(start);
       const timeoutMs = options.timeoutMs ?? this.options.config.entityType(given.entityType).replyTimeout;
       let id = '';
       const waiter = new ReplyWaiter(
@@ -74,7 +78,7 @@ export class ClusterDoor implements MessageDoor {
         this.options.deadlines,
         timeoutMs,
         (ended) => this.timedOut(ended, shard, id, submission, timeoutMs, options.cancelOnTimeout === true),
-        undefined,
+        start === undefined ? undefined : () => slots.waitEnded(start),
       );
       if (submission.isVolatile) this.options.ask(shard, submission, waiter);
       else id = this.offerAndWait(shard, submission, waiter);
@@ -85,9 +89,9 @@ export class ClusterDoor implements MessageDoor {
   async enqueueBulk(submissions: readonly Submission[]): Promise<Receipt[]> {
     const shards = new Map<number, number[]>();
     submissions.forEach((submission, index) => {
-      const { key, shard } = this.place(submission);
+      const { shard } = this.place(submission);
       if (submission.isVolatile) throw volatileInBulk(submission);
-      if (this.options.serving(shard) === undefined) this.admit(submission, key);
+      if (this.options.serving(shard) === undefined) this.admit(submission, currentStart() !== undefined);
       const indexes = shards.get(shard);
       if (indexes === undefined) shards.set(shard, [index]);
       else indexes.push(index);
@@ -178,10 +182,10 @@ export class ClusterDoor implements MessageDoor {
     );
   }
 
-  private admit(submission: Submission, _key: EntityKey): void {
+  private admit(submission: Submission, finishing: boolean): void {
     const { entityType, entityId, name, options, isVolatile } = submission;
     const subject = { entityType, entityId, name };
-    const refusal = this.options.refusal(subject);
+    const refusal = this.options.refusal(subject, finishing);
     if (refusal !== undefined) throw refusal;
     checkOptions(options, subject, isVolatile);
   }

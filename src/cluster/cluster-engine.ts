@@ -183,12 +183,13 @@ export class ClusterEngine implements Engine {
       config,
       routes: () => this.routes,
       deadlines: this.deadlines,
+      slots: this.share.slots,
       waits: this.waits,
       address: this.incarnation,
       serving: (shard) => this.tenures.serving(shard),
       sender: (shard) => this.sender(shard),
       freshMessageId: () => this.freshMessageId(),
-      refusal: (subject) => this.refusal(subject),
+      refusal: (subject, finishing) => this.refusal(subject, finishing),
       ask: (shard, query, waiter) => this.ask(shard, query, waiter),
       withdraw: (shard, id) => {
         this.sender(shard)
@@ -575,8 +576,8 @@ export class ClusterEngine implements Engine {
     return `${clusterId.slice(0, 8)}-${this.incarnation}.${this.messageNumber.toString(36)}`;
   }
 
-  private refusal(subject: ErrorSubject): AtomicQueuesError | undefined {
-    if (this.phase === 'accepting' || this.phase === 'running') {
+  private refusal(subject: ErrorSubject, finishing: boolean): AtomicQueuesError | undefined {
+    if (this.phase === 'accepting' || this.phase === 'running' || (this.phase === 'draining' && finishing)) {
       if (this.health?.degraded !== true) return undefined;
       return new AtomicQueuesError(
         'STORE_DEGRADED',
