@@ -82,6 +82,7 @@ export class GroupCommit {
   private idleWaiters: (() => void)[] = [];
   /** Wait for a commit that begins after they came. */
   private readers: Reader[] = [];
+  private pollAgain = false;
 
   constructor(private readonly options: GroupCommitOptions) {}
 
@@ -120,9 +121,14 @@ export class GroupCommit {
     }
   }
 
-  /** An empty commit, to take in what was offered, unless a commit is on its way anyway. */
+  /** A commit that begins from now on, empty if need be, to take in what was offered. */
   poll(): void {
-    if (this.committing || this.gathered > 0 || this.lostWith !== undefined || this.isDegraded) return;
+    if (this.gathered > 0 || this.lostWith !== undefined || this.isDegraded) return;
+    if (this.committing) {
+      // The one that is under way may have looked before the offer was there.
+      this.pollAgain = true;
+      return;
+    }
     this.options.detached(() => this.flushSafely(true));
   }
 
@@ -247,6 +253,7 @@ export class GroupCommit {
     let reading: Reader[] = [];
     while (this.lostWith === undefined && (evenIfEmpty || batch.transitions.length > 0)) {
       evenIfEmpty = false;
+      this.pollAgain = false;
       reading.push(...this.readers);
       this.readers = [];
       const startedAt = clock.monotonic();
@@ -285,7 +292,7 @@ export class GroupCommit {
         for (const read of reading) read(undefined);
       } else this.readers.unshift(...reading);
       reading = [];
-      evenIfEmpty = this.readers.length > 0;
+      evenIfEmpty = this.readers.length > 0 || this.pollAgain;
       if (this.gathered === 0 && !evenIfEmpty) break;
       // Let I/O and the handlers that were just started have a turn; what they finish joins the next batch.
       await new Promise<void>((resolve) => this.options.timers.defer(resolve));
