@@ -6,6 +6,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { RedisConnections } from '../wal/redis/connections.js';
 import { lateClient } from '../wal/redis/late-client.js';
+import { OFFER_BYTES_MAX } from '../wal/redis/options.js';
 import { RedisWal } from '../wal/redis/redis-wal.js';
 import type { SharedParts } from './node.js';
 
@@ -26,7 +27,9 @@ export function openShared(config: ResolvedConfig, runtime: Runtime, logger: Log
     keyPrefix,
     slices: cluster.shards,
     retention: { entryTtlMs: config.wal.entryTTL * 1000, verdictsMax: config.wal.verdictsMax },
+    wakesNodes: () => !connections.hasShardedChannels,
     localClock: runtime.clock,
+    offerBytesMax: offerBytesMax(config.payloadBytesMax),
     warn: (message) => logger.warn(message),
   });
   return {
@@ -44,4 +47,9 @@ export function openShared(config: ResolvedConfig, runtime: Runtime, logger: Log
     disconnect: () => connections.stop(),
     ping: () => connections.ping('control', cluster.redisHealthCheckMs),
   };
+}
+
+/** Whatever a node lets in must fit: a payload stands in an offer as text in text, which may double it. */
+function offerBytesMax(payloadBytesMax: number): number {
+  return Math.max(OFFER_BYTES_MAX, 2 * payloadBytesMax + 1024 * 1024);
 }

@@ -29,7 +29,6 @@ export interface ClusterDoorOptions {
   readonly address: string;
   readonly serving: (shard: number) => Tenure | undefined;
   readonly sender: (shard: number) => OfferSender;
-  readonly freshMessageId: () => string;
   /** Why nothing is taken in at the moment. `finishing`: a running handler hands on what it promised to hand on. */
   readonly refusal: (subject: ErrorSubject, finishing: boolean) => AtomicQueuesError | undefined;
   readonly ask: (shard: number, submission: Submission, waiter: ReplyWaiter) => void;
@@ -51,7 +50,7 @@ export class ClusterDoor implements MessageDoor {
         () => this.enqueue(submission),
       );
     this.admit(submission, currentStart() !== undefined);
-    const append = this.appendOf(withOwnHeaders(submission));
+    const append = this.appendOf(shard, withOwnHeaders(submission));
     return this.offer(shard, append).then(() => ({ id: append.message.id }));
   }
 
@@ -127,7 +126,7 @@ export class ClusterDoor implements MessageDoor {
       const bulk = (): Promise<Receipt[]> => tenure.submitter.enqueueBulk(submissions);
       return this.orElsewhere(bulk, tenure, () => this.bulkOf(shard, submissions));
     }
-    const appends = submissions.map((submission) => this.appendOf(withOwnHeaders(submission)));
+    const appends = submissions.map((submission) => this.appendOf(shard, withOwnHeaders(submission)));
     const subject = { entityType: submissions[0]?.entityType, entityId: submissions[0]?.entityId };
     try {
       await this.options.sender(shard).offerAll(appends);
@@ -138,7 +137,7 @@ export class ClusterDoor implements MessageDoor {
   }
 
   private offerAndWait(shard: number, submission: Submission, waiter: ReplyWaiter): string {
-    const append = this.appendOf(submission, this.options.address);
+    const append = this.appendOf(shard, submission, this.options.address);
     const { id, messageId } = append.message;
     const subject = { entityType: submission.entityType, entityId: submission.entityId, name: submission.name };
     const { waits } = this.options;
@@ -166,8 +165,8 @@ export class ClusterDoor implements MessageDoor {
       });
   }
 
-  private appendOf(submission: Submission, replyTo?: string): Append {
-    const message = envelopeOf(this.options.freshMessageId(), submission, replyTo);
+  private appendOf(shard: number, submission: Submission, replyTo?: string): Append {
+    const message = envelopeOf(this.options.sender(shard).freshId(), submission, replyTo);
     return { type: 'append', message, ...timesOf(submission.options) };
   }
 

@@ -100,7 +100,6 @@ export class ClusterEngine implements Engine {
   private upkeepTimer: TimerHandle | undefined;
   private sinceLook = 0;
   private recordState: NodeRecord['state'] = 'sender';
-  private messageNumber = 0;
   private noticed: () => void = () => {};
 
   constructor(private readonly options: ClusterEngineOptions) {
@@ -188,7 +187,6 @@ export class ClusterEngine implements Engine {
       address: this.incarnation,
       serving: (shard) => this.tenures.serving(shard),
       sender: (shard) => this.sender(shard),
-      freshMessageId: () => this.freshMessageId(),
       refusal: (subject, finishing) => this.refusal(subject, finishing),
       ask: (shard, query, waiter) => this.ask(shard, query, waiter),
       withdraw: (shard, id) => {
@@ -416,11 +414,16 @@ export class ClusterEngine implements Engine {
       this.send(this.incarnation, request);
       return;
     }
-    const binding = this.routes.bindingOfShard(request.shard);
-    const slice = request.shard - (binding?.index ?? 0) * this.routes.slices;
-    const owner = binding === undefined ? undefined : this.view.assignments[binding.group]?.nodes[slice];
-    const node = this.view.nodes.find(({ serverId }) => serverId === owner);
+    const node = this.ownerOf(request.shard);
     if (node !== undefined) this.send(node.incarnation, request);
+  }
+
+  /** The node that the assignment names for the shard; it need not be there. */
+  private ownerOf(shard: number): NodeRecord | undefined {
+    const binding = this.routes.bindingOfShard(shard);
+    if (binding === undefined) return undefined;
+    const owner = this.view.assignments[binding.group]?.nodes[shard - binding.index * this.routes.slices];
+    return this.view.nodes.find(({ serverId }) => serverId === owner);
   }
 
   // Waits.
@@ -562,18 +565,14 @@ export class ClusterEngine implements Engine {
         timers: runtime.timers,
         shard,
         freshSession: runtime.freshId,
+        owner: () => this.ownerOf(shard)?.incarnation,
+        idPrefix: () => wal.description.clusterId.slice(0, 8),
         depthMax: config.maxTotalQueueDepth,
         detached: (callback) => callback(),
       });
       this.senders.set(shard, sender);
     }
     return sender;
-  }
-
-  private freshMessageId(): string {
-    this.messageNumber += 1;
-    const { clusterId } = this.options.wal.description;
-    return `${clusterId.slice(0, 8)}-${this.incarnation}.${this.messageNumber.toString(36)}`;
   }
 
   private refusal(subject: ErrorSubject, finishing: boolean): AtomicQueuesError | undefined {

@@ -23,6 +23,10 @@ export interface OfferSenderOptions {
   readonly shard: number;
   /** A session id that was never used. */
   readonly freshSession: () => string;
+  /** Address of the node that owns the shard now, if that is known. */
+  readonly owner: () => string | undefined;
+  /** First letters of the cluster's id. */
+  readonly idPrefix: () => string;
   /** Messages that may be pending in the shard; 0: unbounded. */
   readonly depthMax: number;
   /** Runs a callback outside of any caller's async context. */
@@ -53,6 +57,7 @@ export class OfferSender {
   private waiting: Waiting[] = [];
   private session: string;
   private number = 0;
+  private ids = 0;
   private isSending = false;
   private isScheduled = false;
 
@@ -62,6 +67,12 @@ export class OfferSender {
 
   get idle(): boolean {
     return this.waiting.length === 0 && !this.isSending;
+  }
+
+  /** An id for a message that this sender will offer. It names the session, so that the store need not look for it. */
+  freshId(): string {
+    this.ids += 1;
+    return `${this.options.idPrefix()}-${this.session}.${this.ids.toString(36)}`;
   }
 
   /** Resolves when the offer is durable. Rejects with the store's error; `applied: 'unknown'` when nobody knows. */
@@ -138,12 +149,12 @@ export class OfferSender {
 
   /** The error that stands, or undefined. */
   private async send(offers: readonly Offer[]): Promise<Error | undefined> {
-    const { wal, clock, timers, shard, depthMax } = this.options;
+    const { wal, clock, timers, shard, depthMax, owner } = this.options;
     const until = clock.monotonic() + GIVE_UP_MS;
     let unproven: StoreUnavailableError | undefined;
     for (;;) {
       try {
-        await wal.offer(shard, offers, { depthMax });
+        await wal.offer(shard, offers, { depthMax, owner: owner() });
         return undefined;
       } catch (error) {
         if (!(error instanceof StoreUnavailableError) || !error.recoverable) return unproven ?? (error as Error);

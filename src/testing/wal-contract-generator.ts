@@ -76,10 +76,13 @@ export class CommitGenerator {
   readonly ids: string[] = [];
   readonly entities = ENTITY_TYPES.flatMap((type) => ENTITY_IDS.map((id) => [type, id] as const));
   readonly #choice: Choice;
+  readonly #repliesTo: boolean;
   #made = 0;
 
-  constructor(choice: Choice) {
+  /** @param repliesTo whether some messages have a `replyTo`, for stores that keep it. */
+  constructor(choice: Choice, repliesTo = false) {
     this.#choice = choice;
+    this.#repliesTo = repliesTo;
   }
 
   /** Up to `length` transitions that are legal one after the other, if nothing else happens before. */
@@ -213,6 +216,7 @@ export class CommitGenerator {
       payload: `{"n":${choice.below(1_000)}}`,
       ...(choice.chance(0.2) && { headers: { trace: `t${choice.below(10)}` } }),
       ...(choice.chance(0.3) && { messageId: choice.of(MESSAGE_IDS) }),
+      ...(this.#repliesTo && choice.chance(0.3) && { replyTo: 'node-2' }),
     };
   }
 

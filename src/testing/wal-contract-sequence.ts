@@ -21,6 +21,8 @@ import {
 export interface GeneratedSequenceOptions {
   /** Commits in the sequence, about. Default 30. */
   readonly commits?: number | undefined;
+  /** Whether the store keeps `replyTo` (stores that nodes share do). Default false. */
+  readonly repliesTo?: boolean | undefined;
   /** The command that repeats the sequence with this seed; it goes into the error. */
   readonly repeatCommand?: ((seed: number) => string) | undefined;
 }
@@ -33,9 +35,16 @@ export async function runGeneratedSequence(
 ): Promise<void> {
   const choice = new Choice(seededRandom(seed));
   const clock = new ContractClock();
-  const retention = { entryTtlMs: 5_000, verdictsMax: choice.chance(0.3) ? 3 : 1_000 };
+  const { repliesTo = false } = options;
+  const retention = {
+    entryTtlMs: 5_000,
+    verdictsMax: choice.chance(0.3) ? 3 : 1_000,
+    ...(repliesTo && { waiterTtlMs: 1_500 }),
+  };
   const stored = await factory.create({ clock, retention, clusterId: 'generated' });
-  const sequence = new Sequence(choice, clock, retention, stored.wal, () => stored.reopen());
+  const sequence = new Sequence(choice, new CommitGenerator(choice, repliesTo), clock, retention, stored.wal, () =>
+    stored.reopen(),
+  );
   try {
     await sequence.run(options.commits ?? 30);
   } catch (error) {
@@ -74,6 +83,7 @@ class Sequence {
 
   constructor(
     choice: Choice,
+    generator: CommitGenerator,
     clock: ContractClock,
     retention: RetentionOptions,
     adapter: Wal,
@@ -87,7 +97,7 @@ class Sequence {
     const store = new MemoryStore();
     this.#model = new MemoryWal({ clock, store, retention });
     this.#state = store.shard(0);
-    this.#generator = new CommitGenerator(choice);
+    this.#generator = generator;
   }
 
   context(): string {

@@ -204,6 +204,8 @@ export interface OpenedShard {
   readonly deadLettersByType: Readonly<Record<string, number>>;
   /** The earliest due time of the delayed messages. */
   readonly nextDueAt?: number | undefined;
+  /** The store's wall time inside the opening. A store that several nodes share tells it. */
+  readonly now?: number | undefined;
 }
 
 export interface PausedLine {
@@ -239,6 +241,8 @@ export interface CommitAnswer {
 }
 
 export interface OfferLimits {
+  /** Address of the node that owns the shard, as far as the offerer knows: a hint that there is something goes there. */
+  readonly owner?: string | undefined;
   /**
    * Messages that may be pending in the shard, offers included. Checked when one of the offers is an append. 0: unbounded.
    * @throws ShardFullError

@@ -81,7 +81,20 @@ export class MemoryStore {
     this.#shards.set(shard, made);
     return made;
   }
+
+  /** A copy of everything, for `restore`. */
+  snapshot(): MemorySnapshot {
+    return structuredClone(this.#shards);
+  }
+
+  /** Puts everything back as it was at the snapshot, as a fail-over does that loses writes. */
+  restore(snapshot: MemorySnapshot): void {
+    this.#shards.clear();
+    for (const [shard, state] of structuredClone(snapshot)) this.#shards.set(shard, state);
+  }
 }
+
+export type MemorySnapshot = ReadonlyMap<number, ShardState>;
 
 export interface MemoryWalOptions extends MemoryStoreOptions {
   readonly clock: Clock;
@@ -93,6 +106,8 @@ export interface MemoryWalOptions extends MemoryStoreOptions {
   readonly offersTakenMax?: number | undefined;
   /** As in `StoreDescription`. Default false: as the embedded store. */
   readonly defersAppends?: boolean | undefined;
+  /** The least epoch of the next opening, for a store whose epochs follow its clock (I6). Default: one more than the last. */
+  readonly epochMin?: (() => number) | undefined;
 }
 
 export class MemoryWal implements SharedWal {
@@ -100,11 +115,13 @@ export class MemoryWal implements SharedWal {
   readonly store: MemoryStore;
   readonly #clock: Clock;
   readonly #retention: ShardRules;
+  readonly #epochMin: () => number;
   #started = false;
 
   constructor(options: MemoryWalOptions) {
     this.store = options.store ?? new MemoryStore(options);
     this.#clock = options.clock;
+    this.#epochMin = options.epochMin ?? (() => 0);
     this.#retention = {
       entryTtlMs: options.retention?.entryTtlMs ?? 86_400_000,
       verdictsMax: options.retention?.verdictsMax ?? 1_000_000,
@@ -132,7 +149,7 @@ export class MemoryWal implements SharedWal {
   }
 
   async open(shard: number, incarnation: string, claim?: OpenClaim): Promise<OpenedShard> {
-    return openShard(this.#shard(shard), incarnation, 0, claim);
+    return { ...openShard(this.#shard(shard), incarnation, this.#epochMin(), claim), now: this.#clock.now() };
   }
 
   async renew(shard: number, epoch: number, incarnation: string): Promise<void> {

@@ -120,7 +120,7 @@ export class FactTable<K, V> {
     return [...byKey].flatMap(([key, wishes]) =>
       pieces(wishes).map((piece) => ({
         key,
-        fields: piece.map(this.layout.field),
+        fields: piece.map((wish) => this.layout.field(wish)),
         answered: (texts: readonly (string | null)[]) => {
           for (const [index, wish] of piece.entries()) {
             const text = texts[index] ?? null;
@@ -181,7 +181,7 @@ export class Facts {
       this.verdicts,
       this.outboxNumbers,
     ].flatMap((table) => table.fetches(keys));
-    const work = fetches.map(async ({ key, fields, answered }) => answered(await client.hmget(key, ...fields)));
+    const work = fetches.map(async (wishes) => wishes.answered(await client.hmget(wishes.key, ...wishes.fields)));
     if (this.#oldestWanted > 0) {
       const count = this.#oldestWanted;
       this.#oldestWanted = 0;
@@ -189,7 +189,8 @@ export class Facts {
         // The first one is the sentinel.
         client.zrange(keys.kept, 1, String(count), 'WITHSCORES').then((members) => {
           const found: KeptTime[] = [];
-          for (let at = 0; at < members.length; at += 2) found.push({ order: Number(members[at]), at: Number(members[at + 1]) });
+          for (let at = 0; at < members.length; at += 2)
+            found.push({ order: Number(members[at]), at: Number(members[at + 1]) });
           this.#oldestKept = found;
           this.#oldestIsAll = found.length < count;
         }),

@@ -1,6 +1,7 @@
 /** What a store is: made once, checked by everyone who starts, and looked after while it runs. */
-import { clusterKeys, shardKeys } from './keys.js';
+
 import { fatalRedisError, redisError } from './errors.js';
+import { clusterKeys, shardKeys } from './keys.js';
 import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
 
 export const FORMAT_VERSION = 1;
@@ -19,7 +20,13 @@ export interface IdentityOptions {
 }
 
 /** The store's identity; makes it where there is none. Throws `StoreUnavailableError` when it is not as it should be. */
-export async function startStore({ client, prefix, slices, newClusterId, now }: IdentityOptions): Promise<StoreIdentity> {
+export async function startStore({
+  client,
+  prefix,
+  slices,
+  newClusterId,
+  now,
+}: IdentityOptions): Promise<StoreIdentity> {
   const { meta } = clusterKeys(prefix);
   let fields: ReadonlyMap<string, string>;
   try {

@@ -1,5 +1,5 @@
 /** Forgetting kept verdicts, those whose time ends first. */
-import { Miss, type KeptTime } from './facts.js';
+import { type KeptTime, Miss } from './facts.js';
 import { forgetVerdict } from './line-moves.js';
 import type { Work } from './work.js';
 

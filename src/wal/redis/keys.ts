@@ -104,6 +104,8 @@ export interface ShardKeys {
   readonly letters: readonly string[];
   readonly corpses: readonly string[];
   readonly verdicts: readonly string[];
+  /** Hash id -> answer for someone who polls. Buckets by the id. Read from outside: `docs/protocol.md`. */
+  readonly replies: readonly string[];
   /** Hash entity -> actor state. Buckets by the entity. */
   readonly states: readonly string[];
 }
@@ -138,18 +140,21 @@ export function shardKeys(prefix: string, shard: number): ShardKeys {
     letters: buckets('letter'),
     corpses: buckets('corpse'),
     verdicts: buckets('verdict'),
+    replies: buckets('reply'),
     states: buckets('state'),
   };
 }
 
 /** All keys of a shard by what they hold, in the order in which `open.lua` makes them. */
-export function shardKeysByKind(keys: ShardKeys): Readonly<Record<'hash' | 'zset' | 'list' | 'set', readonly string[]>> {
+export function shardKeysByKind(
+  keys: ShardKeys,
+): Readonly<Record<'hash' | 'zset' | 'list' | 'set', readonly string[]>> {
   const { meta, offered, taken, run, paused, letterTypes, outboxNumbers } = keys;
   return {
     hash: [
       ...[meta, offered, taken, run, paused, letterTypes, outboxNumbers],
       ...[keys.heads, keys.bodies, keys.pasts, keys.ids, keys.messageIds].flat(),
-      ...[keys.delayed, keys.letters, keys.corpses, keys.verdicts, keys.states].flat(),
+      ...[keys.delayed, keys.letters, keys.corpses, keys.verdicts, keys.replies, keys.states].flat(),
     ],
     zset: [keys.due, keys.kept],
     list: [keys.inbox, keys.outbox, keys.quarantine],

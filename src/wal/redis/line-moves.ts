@@ -3,12 +3,11 @@ import type { Envelope, ErrorDescription } from '../../message/envelope.js';
 import { messageKey } from '../shard-data.js';
 import type { AttemptRecord, Outcome, PendingState, StoredMessage, Transition, Verdict } from '../transition.js';
 import { IllegalTransitionError } from '../wal.js';
+import { Miss } from './facts.js';
+import { isPolled, replyText, WAITER_TTL_MS } from './polled-replies.js';
 import { type Held, numberInId, type Pointer } from './records.js';
 import { toField } from './text.js';
 import type { Work } from './work.js';
-
-/** How long a verdict stays for a waiter on another node, milliseconds. */
-const WAITER_TTL_MS = 600_000;
 
 /** What an end must know of a message. */
 type Ending = Pick<Envelope, 'id' | 'entityType' | 'entityId' | 'messageId' | 'replyTo'>;
@@ -101,12 +100,7 @@ export function dueMember(order: number, id: string): string {
 }
 
 /** A message that left the line or the delayed ones ends: counted, and its verdict kept if someone may ask (M12). */
-export function end(
-  work: Work,
-  message: Ending,
-  verdict: Verdict,
-  keep?: boolean,
-): void {
+export function end(work: Work, message: Ending, verdict: Verdict, keep?: boolean): void {
   work.numbers[verdict.state] += 1;
   if (keep || message.messageId !== undefined) keepVerdict(work, message, verdict);
 }
@@ -201,11 +195,7 @@ function findKnown(work: Work, id: string): Outcome | undefined {
   return undefined;
 }
 
-function keepVerdict(
-  work: Work,
-  message: Ending,
-  verdict: Verdict,
-): void {
+function keepVerdict(work: Work, message: Ending, verdict: Verdict): void {
   const { numbers, now } = work;
   const { id, entityType, entityId, messageId, replyTo } = message;
   const { entryTtlMs, waiterTtlMs = WAITER_TTL_MS } = work.retention;
@@ -215,8 +205,11 @@ function keepVerdict(
   numbers.nextKept = order + 1;
   numbers.verdicts += 1;
   const key = messageId === undefined ? undefined : messageKey(entityType, entityId, messageId);
-  work.verdicts.set(order, { id, entityType, entityId, verdict, ...(key !== undefined && { messageKey: key }), at });
+  const polled = isPolled(replyTo) ? ({ polled: true } as const) : undefined;
+  const keyed = key === undefined ? undefined : { messageKey: key };
+  work.verdicts.set(order, { id, entityType, entityId, verdict, ...keyed, ...polled, at });
   work.kept.set(order, at);
+  if (polled !== undefined) work.replies.set(id, replyText(verdict));
   // A message that has just ended is nowhere else than in the dead letters of this commit.
   work.pointers.set(id, { letter: work.pointers.changes.get(id)?.letter, verdict: order });
 }
@@ -233,6 +226,9 @@ export function forgetVerdict(work: Work, order: number): void {
   work.numbers.verdicts -= 1;
   work.verdicts.delete(order);
   work.kept.set(order, undefined);
+  // A note leaves what was written later under its id by the message itself.
+  if (kept.polled === true && (kept.note !== true || pointer?.verdict === undefined)) work.replies.set(id, undefined);
+  if (kept.note === true) return;
   point(work, id, { ...pointer, verdict: undefined });
   if (key !== undefined && first === id) work.messageIds.delete(key);
 }
@@ -250,14 +246,13 @@ function point(work: Work, id: string, pointer: Pointer): void {
 
 /** Two looks whose misses are fetched together. */
 function both<A, B>(first: () => A, second: () => B): [A, B] {
-  let missed: unknown;
-  let a: A | undefined;
+  let a: A;
   try {
     a = first();
   } catch (error) {
-    missed = error;
+    // The second look notes its own wishes, and its miss stands for both.
+    if (error instanceof Miss) second();
+    throw error;
   }
-  const b = second();
-  if (missed !== undefined) throw missed;
-  return [a as A, b];
+  return [a, second()];
 }

@@ -48,5 +48,14 @@ export function numbersText(n: RedisShardNumbers): string {
 
 export function countsOf(numbers: RedisShardNumbers): ShardCounts {
   const { accepted, completed, failed, interrupted, expired, cancelled, inLine, delayed, letters } = numbers;
-  return { accepted, completed, failed, interrupted, expired, cancelled, pending: inLine + delayed, deadLetters: letters };
+  return {
+    accepted,
+    completed,
+    failed,
+    interrupted,
+    expired,
+    cancelled,
+    pending: inLine + delayed,
+    deadLetters: letters,
+  };
 }

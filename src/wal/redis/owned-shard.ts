@@ -5,28 +5,32 @@
  * Invariant: `memory` is what the store holds after commit `number`. A try whose answer was lost is kept until the store
  * tells whether it was applied (M1): its tag, stored with the commit, says which of several tries it was.
  */
-import type { Outcome, Transition } from '../transition.js';
+import type { Outcome } from '../transition.js';
 import {
   type CommitAnswer,
   CommitNumberError,
   type CommitRequest,
   IllegalTransitionError,
+  type OfferedTransition,
   type ShardRules,
   StaleEpochError,
   StoreUnavailableError,
   type TakenOffer,
 } from '../wal.js';
+import type { EntityKey } from '../../message/entity-key.js';
+import { atOnce } from '../shard-state.js';
 import { redisError } from './errors.js';
 import { Facts, Miss } from './facts.js';
-import type { ShardKeys } from './keys.js';
 import { forgetOldest } from './kept-verdicts.js';
+import type { ShardKeys } from './keys.js';
 import type { OwnerMemory } from './memory.js';
 import { numbersText } from './numbers.js';
-import { type InboxEntry, quarantineText, readEntry, type ShownEntry } from './offers.js';
+import { type InboxEntry, readEntry, type ShownEntry } from './offers.js';
 import { PEEK_BYTES_MAX } from './options.js';
 import type { Held } from './records.js';
 import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
 import type { StoreTime } from './store-time.js';
+import { takeOffer } from './taken-offers.js';
 import { applyTransition } from './transitions.js';
 import { Work } from './work.js';
 import { Writes } from './writes.js';
@@ -42,6 +46,8 @@ export interface ShardContext {
   readonly rules: ShardRules;
   readonly offersTakenMax: number;
   readonly offerBytesMax: number;
+  /** Slices of each service group. */
+  readonly slices: number;
   /** The server's time; undefined when a test's clock tells it. */
   readonly serverTime: StoreTime | undefined;
   now(): number;
@@ -76,7 +82,8 @@ export class OwnedShard {
   #lost: Try[] = [];
   #tags = 0;
   #madeIds = 0;
-  #inboxIsBusy = false;
+  /** Offers that the last commit's answer showed. Only this owner takes any out, so they are still the first. */
+  #shown: Inbox | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #turns = 0;
   #turnsEnded = 0;
@@ -132,29 +139,37 @@ export class OwnedShard {
     const settled = await this.#settle(request.number);
     if (settled !== undefined) return settled;
     const { transitions } = request;
-    const tracksLines = transitions.some((transition) => transition.type === 'append' && transition.dispatch === true);
+    const startsOwn = transitions.some((transition) => transition.type === 'append' && transition.dispatch === true);
     // What is taken in from the inbox leaves it, so that only new messages need more memory than there is.
     const grows = transitions.some(({ type }) => type === 'append');
     let toleranceMs = CLOCK_TOLERANCE_MS;
-    let inbox: Inbox | undefined = this.#inboxIsBusy ? await this.#peek() : undefined;
+    // An append must not overtake what was offered since the last look; without one, that can wait for the next commit (M2).
+    let inbox = this.#shown;
+    let mayLeave = inbox !== undefined && !grows;
+    this.#shown = undefined;
+    let hasLooked = false;
     const facts = new Facts();
     for (;;) {
-      const act = (work: Work): CommitAnswer => answerTo(work, transitions, inbox);
+      const act = (work: Work): CommitAnswer => answerTo(work, request, inbox);
+      const tracksLines = startsOwn || (request.startsAtOnce !== undefined && inbox !== undefined);
       const worked = await this.#workOut(facts, request.number, act, tracksLines).catch(async (error: unknown) => {
         if (!(error instanceof IllegalTransitionError)) throw error;
         await this.#checkFence(request.number);
         // What is impossible now may be what follows on an offer that was not looked at yet.
-        if (inbox !== undefined) throw error;
+        if (hasLooked) throw error;
         inbox = await this.#peek();
+        hasLooked = true;
+        mayLeave = true;
         return undefined;
       });
       if (worked === undefined) continue;
       if (worked === 'settled') return this.#lastAnswer as CommitAnswer;
       const work = worked;
-      const reply = await this.#send(work, { inbox, grows, toleranceMs });
+      const reply = await this.#send(work, { inbox, mayLeave, grows, toleranceMs });
       switch (reply[0]) {
         case 0:
-          this.#inboxIsBusy = Number(reply[3]) > 0 || (inbox?.entries.length ?? 0) > 0;
+          if (reply[5] !== undefined)
+            this.#shown = this.#inboxOf(reply[4] as string[], reply[5] as ShownEntry[], Number(reply[3]));
           this.#applied(work);
           await this.context.proven();
           return work.answer;
@@ -164,6 +179,8 @@ export class OwnedShard {
           return this.#elsewhere(request.number, Number(reply[1]), String(reply[2]));
         case 3:
           inbox = this.#inboxOf(reply[1] as string[], reply[2] as ShownEntry[], Number(reply[3]));
+          hasLooked = true;
+          mayLeave = true;
           break;
         default:
           toleranceMs *= 2;
@@ -242,7 +259,13 @@ export class OwnedShard {
 
   async #send(
     attempt: Try,
-    how: { readonly inbox: Inbox | undefined; readonly grows: boolean; readonly toleranceMs: number },
+    how: {
+      readonly inbox: Inbox | undefined;
+      /** Whether offers may stay in the inbox that nobody has looked at. */
+      readonly mayLeave: boolean;
+      readonly grows: boolean;
+      readonly toleranceMs: number;
+    },
   ): Promise<readonly unknown[]> {
     const { work, tag } = attempt;
     const { numbers } = work;
@@ -250,11 +273,18 @@ export class OwnedShard {
     const takes = how.inbox === undefined ? 0 : how.inbox.entries.length;
     const writes = Writes.of(work, this.keys, takes);
     const args = [
-      ...[String(claim.epoch), claim.incarnation, String(this.#number), String(this.#number + 1), tag, String(work.now)],
+      ...[
+        String(claim.epoch),
+        claim.incarnation,
+        String(this.#number),
+        String(this.#number + 1),
+        tag,
+        String(work.now),
+      ],
       context.serverTime === undefined ? '0' : String(how.toleranceMs),
-      how.inbox === undefined ? String(context.offersTakenMax) : '0',
+      String(context.offersTakenMax),
       ...[String(PEEK_BYTES_MAX), String(context.offerBytesMax), how.grows ? '1' : '0'],
-      ...[numbersText(numbers), String(numbers.inLine + numbers.delayed)],
+      ...[numbersText(numbers), String(numbers.inLine + numbers.delayed), String(takes), how.mayLeave ? '0' : '1'],
     ];
     writes.writeTo(args);
     const sentAt = context.serverTime?.monotonic() ?? 0;
@@ -297,7 +327,7 @@ export class OwnedShard {
     const writes = Writes.of(work, this.keys, 0);
     const args = [
       ...[String(claim.epoch), claim.incarnation, number, number, tag ?? '', '0', '0', '0', '0', '0', '0'],
-      ...[numbersText(work.numbers), String(work.numbers.inLine + work.numbers.delayed)],
+      ...[numbersText(work.numbers), String(work.numbers.inLine + work.numbers.delayed), '0', '0'],
     ];
     writes.writeTo(args);
     const reply = (await this.#ask(
@@ -323,12 +353,14 @@ export class OwnedShard {
   }
 
   #inboxOf(types: readonly string[], shown: readonly ShownEntry[], offers: number): Inbox {
-    const { offerBytesMax } = this.context;
+    const { offerBytesMax, slices } = this.context;
     const newId = (): string => {
       this.#madeIds += 1;
       return `${this.memory.idPrefix}o.${this.#madeIds.toString(36)}`;
     };
-    const entries = shown.map((entry) => readEntry(entry, offerBytesMax, newId));
+    const entries = shown.map((entry) =>
+      readEntry(entry, { bytesMax: offerBytesMax, shard: this.claim.shard, slices, newId }),
+    );
     return { types: new Set(types.filter((type) => type !== '')), entries, left: offers - shown.length };
   }
 
@@ -354,7 +386,11 @@ export class OwnedShard {
 function ended(): void {}
 
 /** Takes the offers in, then applies the owner's transitions; collects all misses of one run. */
-function answerTo(work: Work, transitions: readonly Transition[], inbox: Inbox | undefined): CommitAnswer {
+function answerTo(
+  work: Work,
+  { transitions, startsAtOnce }: Pick<CommitRequest, 'transitions' | 'startsAtOnce'>,
+  inbox: Inbox | undefined,
+): CommitAnswer {
   let missed: Miss | undefined;
   const tried = <T>(act: () => T): T | undefined => {
     try {
@@ -367,9 +403,11 @@ function answerTo(work: Work, transitions: readonly Transition[], inbox: Inbox |
     }
   };
   const taken: TakenOffer[] = [];
+  const started = new Set<EntityKey>();
+  const begin = (transition: OfferedTransition): OfferedTransition => atOnce(transition, startsAtOnce, started);
   for (const entry of inbox?.entries ?? []) {
     tried(() => {
-      const found = takeOffer(work, entry, inbox?.types);
+      const found = takeOffer(work, entry, inbox?.types, begin);
       if (found !== undefined) taken.push(found);
     });
   }
@@ -377,8 +415,7 @@ function answerTo(work: Work, transitions: readonly Transition[], inbox: Inbox |
   const defers = (inbox?.left ?? 0) > 0;
   const outcomes: Outcome[] = [];
   for (const transition of transitions) {
-    const outcome =
-      defers && transition.type === 'append' ? DEFERRED : tried(() => applyTransition(work, transition));
+    const outcome = defers && transition.type === 'append' ? DEFERRED : tried(() => applyTransition(work, transition));
     if (outcome !== undefined) outcomes.push(outcome);
   }
   const extra = work.numbers.verdicts - work.retention.verdictsMax;
@@ -387,24 +424,3 @@ function answerTo(work: Work, transitions: readonly Transition[], inbox: Inbox |
   const { now } = work;
   return { outcomes, taken, now, nextSeq: work.numbers.nextSeq, ...(quarantined > 0 && { quarantined }) };
 }
-
-function takeOffer(work: Work, entry: InboxEntry, types: ReadonlySet<string> | undefined): TakenOffer | undefined {
-  const { offer, text } = entry;
-  if (offer === undefined) {
-    work.quarantined.push(quarantineText(text, entry.reason, work.now));
-    return undefined;
-  }
-  const { session, number, transition } = offer;
-  if (session !== '') work.taken.set(session, number);
-  if (transition.type === 'append' && types !== undefined && types.size > 0 && !types.has(transition.message.entityType)) {
-    const reason = `unknown entity type "${transition.message.entityType}"`;
-    work.quarantined.push(quarantineText(text, reason, work.now));
-    return undefined;
-  }
-  const outcome = applyTransition(work, transition);
-  if (outcome.type === 'queued') return { offer, outcome, message: outcome.message };
-  if (outcome.type !== 'appended') return { offer, outcome };
-  const held = work.held(outcome.seq);
-  return held === undefined ? { offer, outcome } : { offer, outcome, message: work.message(held) };
-}
-

@@ -15,7 +15,16 @@ import { LAYOUTS } from './facts.js';
 import { bucketOf, type ShardKeys } from './keys.js';
 import { Listing } from './listing.js';
 import { countsOf, numbersOf, type RedisShardNumbers } from './numbers.js';
-import { bodyOf, type Held, type LetterHead, letterHeadOf, messageOf, numberInId, pointerOf, heldOf } from './records.js';
+import {
+  bodyOf,
+  type Held,
+  heldOf,
+  type LetterHead,
+  letterHeadOf,
+  messageOf,
+  numberInId,
+  pointerOf,
+} from './records.js';
 import type { RedisClient } from './scripts.js';
 import { bucketOfName, fromField, toField } from './text.js';
 

@@ -51,6 +51,10 @@ export interface KeptVerdict {
   readonly entityId: string;
   readonly verdict: Verdict;
   readonly messageKey?: string | undefined;
+  /** Someone polls for it: it stands among the replies, too. */
+  readonly polled?: true | undefined;
+  /** Only a reply is kept, to a message that was not taken in; the verdict says nothing, and no id leads here. */
+  readonly note?: true | undefined;
   /** Known before this wall time. */
   readonly at: number;
 }
@@ -102,8 +106,19 @@ type HeadTuple = [
 
 /** @param running the attempt in `run`, when the message is dispatched. */
 export function heldOf(seq: number, text: string, running: string | null): Held {
-  const [id, entityType, entityId, name, attempt = 0, interruptions = 0, notBefore = 0, expiresAt = 0, flags = 0, messageId, replyTo] =
-    JSON.parse(text) as HeadTuple;
+  const [
+    id,
+    entityType,
+    entityId,
+    name,
+    attempt = 0,
+    interruptions = 0,
+    notBefore = 0,
+    expiresAt = 0,
+    flags = 0,
+    messageId,
+    replyTo,
+  ] = JSON.parse(text) as HeadTuple;
   const state: PendingState = running !== null ? 'dispatched' : (flags & BLOCKED) !== 0 ? 'blocked' : 'enqueued';
   return {
     seq,
@@ -138,8 +153,14 @@ export function bodyOf(text: string): Body {
   const border = text.indexOf('\n');
   const first = text.slice(0, border);
   const payload = text.slice(border + 1);
-  if (first[0] !== '[') return { enqueuedAt: Number(first), kind: 'command', headers: undefined, replayOf: undefined, payload };
-  const [enqueuedAt, kind, headers, replayOf] = JSON.parse(first) as [number, MessageKind, MessageHeaders | null, string | null];
+  if (first[0] !== '[')
+    return { enqueuedAt: Number(first), kind: 'command', headers: undefined, replayOf: undefined, payload };
+  const [enqueuedAt, kind, headers, replayOf] = JSON.parse(first) as [
+    number,
+    MessageKind,
+    MessageHeaders | null,
+    string | null,
+  ];
   return { enqueuedAt, kind, headers: headers ?? undefined, replayOf: replayOf ?? undefined, payload };
 }
 

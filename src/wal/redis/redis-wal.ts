@@ -7,7 +7,6 @@
  * applied whole by a script that checks epoch, incarnation and commit number first. That costs the server, which all nodes
  * share, a third of what deciding in Lua would.
  */
-import { createHash } from 'node:crypto';
 import { systemRuntime } from '../../runtime/runtime.js';
 import { copyOffer } from '../offered-transition.js';
 import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
@@ -36,15 +35,15 @@ import {
 } from '../wal.js';
 import { fatalRedisError, redisError } from './errors.js';
 import { checkIdentity, FORMAT_VERSION, readClusterId, type StoreIdentity, startStore } from './identity.js';
-import { clusterChannels, clusterKeys, DEFAULT_KEY_PREFIX, type ShardKeys, shardKeys, shardKeysByKind } from './keys.js';
+import { clusterChannels, DEFAULT_KEY_PREFIX, type ShardKeys, shardKeys, shardKeysByKind } from './keys.js';
 import { OwnerMemory } from './memory.js';
 import { countsOf } from './numbers.js';
 import { OFFER_BYTES_MAX, REDIS_OFFERS_TAKEN_MAX, type RedisWalOptions, SLICES_DEFAULT } from './options.js';
 import { OwnedShard, type ShardContext } from './owned-shard.js';
-import { type Held, headOf } from './records.js';
 import { ShardReads, SIGN_FIELDS, type SmallState, signOf } from './reads.js';
+import { type Held, headOf } from './records.js';
 import { Replication } from './replication.js';
-import { type RedisClient, runScript, type Script, SCRIPTS } from './scripts.js';
+import { type RedisClient, runScript, SCRIPTS, type Script } from './scripts.js';
 import { checkServer } from './server-check.js';
 import { StoreTime } from './store-time.js';
 import { toField } from './text.js';
@@ -84,7 +83,7 @@ export class RedisWal implements SharedWal {
     this.#slices = options.slices ?? SLICES_DEFAULT;
     this.#offersTakenMax = options.offersTakenMax ?? REDIS_OFFERS_TAKEN_MAX;
     this.#time = options.clock === undefined ? new StoreTime(options.localClock ?? systemRuntime.clock) : undefined;
-    this.#replication = replicationOf(options, this.#prefix);
+    this.#replication = replicationOf(options);
   }
 
   get description(): StoreDescription {
@@ -131,7 +130,9 @@ export class RedisWal implements SharedWal {
       [keys.meta, ...kinds.hash, ...kinds.zset, ...kinds.list, ...kinds.set],
       [
         ...[incarnation, claim?.node ?? '', claim === undefined ? '0' : '1'],
-        ...(silent === undefined ? ['', '', ''] : [String(silent.epoch), silent.incarnation ?? '', String(silent.beat)]),
+        ...(silent === undefined
+          ? ['', '', '']
+          : [String(silent.epoch), silent.incarnation ?? '', String(silent.beat)]),
         String((claim?.epochSeen ?? 0) + 1),
         ...[kinds.hash, kinds.zset, kinds.list].map((list) => String(list.length)),
         String(FORMAT_VERSION),
@@ -218,8 +219,10 @@ export class RedisWal implements SharedWal {
   async offer(shard: number, offers: readonly Offer[], limits?: OfferLimits): Promise<void> {
     const { keys } = this.#shard(shard);
     const { context } = this.#started();
-    const channel = this.#options.wakes === false ? '' : clusterChannels(this.#prefix).wake;
-    const args = [String(limits?.depthMax ?? 0), channel, String(shard)];
+    // Nothing may be hinted at that is not proven (M10).
+    const [channel, hint] = this.#wake(shard, limits?.owner);
+    const hintsLater = this.#replication !== undefined;
+    const args = [String(limits?.depthMax ?? 0), hintsLater ? '' : channel, hint];
     for (const offer of offers.map(copyOffer)) {
       const { session, number, transition } = offer;
       args.push(toField(session), String(number), transition.type === 'append' ? '1' : '0', JSON.stringify(offer));
@@ -233,6 +236,15 @@ export class RedisWal implements SharedWal {
     }
     if (reply[0] === 2) throw new ShardFullError(shard, Number(reply[1]), limits?.depthMax ?? 0);
     await context.proven();
+    if (hintsLater && channel !== '') this.#control.publish(channel, hint).catch(() => {});
+  }
+
+  /** The channel and the text of the hint that there are offers: to the owner's node where that is known, else to all. */
+  #wake(shard: number, owner: string | undefined): readonly [string, string] {
+    if (this.#options.wakes === false) return ['', ''];
+    const channels = clusterChannels(this.#prefix);
+    if (owner === undefined || this.#options.wakesNodes?.() !== true) return [channels.wake, String(shard)];
+    return [channels.node(owner), JSON.stringify([{ type: 'wake', shard }])];
   }
 
   async offerMark(shard: number, session: string): Promise<number> {
@@ -309,7 +321,7 @@ export class RedisWal implements SharedWal {
       client: this.#client,
       prefix: this.#prefix,
       slices: this.#slices,
-      newClusterId: () => clusterId ?? newClusterId(),
+      newClusterId: () => clusterId ?? systemRuntime.freshId(),
       now: () => local.now(),
     });
     const time = this.#time;
@@ -332,6 +344,7 @@ export class RedisWal implements SharedWal {
         },
         offersTakenMax: this.#offersTakenMax,
         offerBytesMax: this.#options.offerBytesMax ?? OFFER_BYTES_MAX,
+        slices: identity.slices,
         serverTime: time,
         now: time === undefined ? () => local.now() : () => time.now(),
         proven: replication === undefined ? async () => {} : () => replication.proven(),
@@ -405,17 +418,11 @@ export class RedisWal implements SharedWal {
   }
 }
 
-function replicationOf(options: RedisWalOptions, prefix: string): Replication | undefined {
+function replicationOf(options: RedisWalOptions): Replication | undefined {
   const { durability = 'async', waiter, replicationTimeoutMs = 5_000 } = options;
   if (durability === 'async') return undefined;
   if (waiter === undefined) {
     throw new TypeError('`durability: {replicas}` needs `waiter`: a connection of its own to the same server.');
   }
-  const key = `${clusterKeys(prefix).meta}:wait`;
-  return new Replication({ client: waiter, key, replicas: durability.replicas, timeoutMs: replicationTimeoutMs });
-}
-
-/** 24 letters and digits that no other store has. */
-function newClusterId(): string {
-  return createHash('sha256').update(systemRuntime.freshId()).digest('hex').slice(0, 24);
+  return new Replication({ client: waiter, replicas: durability.replicas, timeoutMs: replicationTimeoutMs });
 }

@@ -1,6 +1,6 @@
 /**
- * Proof that what was applied has reached replicas (M10). WAIT speaks of what its own connection has written, so each round
- * first writes something on it; everyone who asks while a round is under way shares the next one.
+ * Proof that what was applied has reached replicas (M10). WAIT speaks of how far the server's writes had come at the last
+ * command of its own connection, so each round first runs one; everyone who asks while a round is under way shares the next.
  */
 import { StoreUnavailableError } from '../wal.js';
 import { redisError } from './errors.js';
@@ -9,8 +9,6 @@ import type { RedisClient } from './scripts.js';
 export interface ReplicationOptions {
   /** A connection for this alone: WAIT holds up what stands behind it. To the very server that applied the writes. */
   readonly client: RedisClient;
-  /** Written by every round. */
-  readonly key: string;
   readonly replicas: number;
   /** How long one round may take, milliseconds. */
   readonly timeoutMs: number;
@@ -24,23 +22,32 @@ export class Replication {
 
   /** Resolves when everything that was applied before the call is on enough replicas. */
   proven(): Promise<void> {
-    this.#next ??= this.#after(this.#running);
+    if (this.#running === undefined) return this.#begin();
+    // The round that is under way may have begun before what the caller applied; the next one has not.
+    this.#next ??= this.#running.then(
+      () => this.#begin(),
+      () => this.#begin(),
+    );
     return this.#next;
   }
 
-  async #after(former: Promise<void> | undefined): Promise<void> {
-    if (former !== undefined) await former.catch(() => {});
-    this.#running = this.#next;
+  #begin(): Promise<void> {
     this.#next = undefined;
-    await this.#round();
+    const round = this.#round();
+    this.#running = round;
+    const ended = (): void => {
+      if (this.#running === round) this.#running = undefined;
+    };
+    round.then(ended, ended);
+    return round;
   }
 
   async #round(): Promise<void> {
-    const { client, key, replicas, timeoutMs } = this.options;
+    const { client, replicas, timeoutMs } = this.options;
     let reached: number;
     try {
-      // The answer of the write says nothing; that it was written on this connection is what counts.
-      const [, found] = await Promise.all([client.incr(key), client.call('WAIT', String(replicas), String(timeoutMs))]);
+      // Its answer says nothing; that it ran on this connection, after the writes, is what counts.
+      const [, found] = await Promise.all([client.ping(), client.call('WAIT', String(replicas), String(timeoutMs))]);
       reached = Number(found);
     } catch (error) {
       throw asUnproven(redisError(error, true));

@@ -56,8 +56,16 @@ async function copyLine(options: CopyOptions, keys: ShardKeys): Promise<void> {
   for (let after = 0; ; ) {
     const page = await reads.scan(after, MESSAGES_AT_ONCE);
     if (page.length === 0) return;
-    const bodies = await fieldsOf(client, keys.bodies, page.map(({ seq }) => seq));
-    const pasts = await fieldsOf(client, keys.pasts, page.filter(({ hasPast }) => hasPast).map(({ seq }) => seq));
+    const bodies = await fieldsOf(
+      client,
+      keys.bodies,
+      page.map(({ seq }) => seq),
+    );
+    const pasts = await fieldsOf(
+      client,
+      keys.pasts,
+      page.filter(({ hasPast }) => hasPast).map(({ seq }) => seq),
+    );
     for (const held of page) {
       const body = bodies.get(held.seq);
       if (body === undefined) throw new Error(`The content of the message ${held.id} is missing in ${keys.meta}.`);
@@ -87,8 +95,7 @@ async function copyByName(options: CopyOptions, keys: ShardKeys): Promise<void> 
   ] as const) {
     for (const bucket of buckets) {
       for await (const fields of scanHash(client, bucket)) {
-        for (const [field, value] of fields)
-          targetAt(options, ownerOf(fromField(field))).copyField(key, field, value);
+        for (const [field, value] of fields) targetAt(options, ownerOf(fromField(field))).copyField(key, field, value);
         await flushFull(targets);
       }
     }
@@ -172,7 +179,8 @@ async function eachPage(
 ): Promise<void> {
   const { client, targets, copied } = options;
   const numbers = new Set<number>();
-  for (const bucket of buckets) for (const field of await client.hkeys(bucket)) if (field !== '') numbers.add(Number(field));
+  for (const bucket of buckets)
+    for (const field of await client.hkeys(bucket)) if (field !== '') numbers.add(Number(field));
   const sorted = [...numbers].sort((a, b) => a - b);
   for (let at = 0; at < sorted.length; at += RECORDS_AT_ONCE) {
     const texts = await fieldsOf(client, buckets, sorted.slice(at, at + RECORDS_AT_ONCE));
@@ -228,7 +236,10 @@ async function* scanHash(client: RedisClient, key: string): AsyncGenerator<reado
   } while (cursor !== '0');
 }
 
-function targetOf(options: CopyOptions, entity: { readonly entityType: string; readonly entityId: string }): StagedShard {
+function targetOf(
+  options: CopyOptions,
+  entity: { readonly entityType: string; readonly entityId: string },
+): StagedShard {
   return targetAt(options, entityKey(entity.entityType, entity.entityId));
 }
 

@@ -42,6 +42,6 @@ export async function runScript(
     return await client.evalsha(sha, keys.length, ...rest);
   } catch (error) {
     if (!(error instanceof Error && error.message.includes('NOSCRIPT'))) throw error;
-    return await client.eval(text, keys.length, ...rest);
+    return client.eval(text, keys.length, ...rest);
   }
 }

@@ -33,7 +33,8 @@ function checkVersion(info: string): void {
 /** Some hosted servers allow INFO only. */
 function policyOf(reply: unknown, info: string | undefined): string | undefined {
   if (Array.isArray(reply)) return typeof reply[1] === 'string' ? reply[1] : undefined;
-  if (typeof reply === 'object' && reply !== null && 'maxmemory-policy' in reply) return String(reply['maxmemory-policy']);
+  if (typeof reply === 'object' && reply !== null && 'maxmemory-policy' in reply)
+    return String(reply['maxmemory-policy']);
   return /^maxmemory_policy:(\S+)/m.exec(info ?? '')?.[1];
 }
 

@@ -5,9 +5,10 @@
 import type { StoredMessage } from '../transition.js';
 import type { OutboxEntry } from '../wal.js';
 import { LAYOUTS } from './facts.js';
-import { bucketOf, type ShardKeys } from './keys.js';
+import { bucketOf, type ShardKeys, shardKeysByKind } from './keys.js';
 import { dueMember } from './line-moves.js';
 import { numbersOf, numbersText, type RedisShardNumbers } from './numbers.js';
+import { replyText } from './polled-replies.js';
 import { type Held, type LetterHead, numberInId, type Pointer, pointerOf } from './records.js';
 import type { RedisClient } from './scripts.js';
 import { bucketOfName, fromField, toField } from './text.js';
@@ -79,7 +80,9 @@ export class StagedShard {
   }
 
   /** Kept verdicts; all letters must be there already, since an id may have both. */
-  async addVerdicts(verdicts: readonly { readonly id: string; readonly at: number; readonly text: string }[]): Promise<void> {
+  async addVerdicts(
+    verdicts: readonly { readonly id: string; readonly at: number; readonly text: string }[],
+  ): Promise<void> {
     await this.flush();
     const pointers = await Promise.all(
       verdicts.map(({ id }) => this.client.hget(this.keys.ids[bucketOfName(id)] as string, toField(id))),
@@ -90,6 +93,9 @@ export class StagedShard {
       this.numbers.verdicts += 1;
       this.#add('HSET', LAYOUTS.verdicts.key(this.keys, order), String(order), text);
       this.#add('ZADD', this.keys.kept, String(at), String(order).padStart(16, '0'));
+      const { note, polled, verdict } = LAYOUTS.verdicts.decode(text, order);
+      if (note === true) continue;
+      if (polled === true) this.#add('HSET', this.keys.replies[bucketOfName(id)], toField(id), replyText(verdict));
       this.#point(id, { ...pointerOf(pointers[index] ?? ''), verdict: order });
     }
   }
@@ -132,8 +138,16 @@ export class StagedShard {
     const { numbers, keys } = this;
     const pending = numbers.inLine + numbers.delayed;
     numbers.accepted += pending;
-    for (const [type, letters] of this.#letterTypes) this.#add('HSET', keys.letterTypes, toField(type), String(letters));
-    for (const [target, last] of this.#outboxNumbers) this.#add('HSET', keys.outboxNumbers, String(target), String(last));
+    for (const [type, letters] of this.#letterTypes)
+      this.#add('HSET', keys.letterTypes, toField(type), String(letters));
+    for (const [target, last] of this.#outboxNumbers)
+      this.#add('HSET', keys.outboxNumbers, String(target), String(last));
+    // Every key has its sentinel before anyone reads, as in a shard that was opened.
+    const { hash, zset, list, set } = shardKeysByKind(keys);
+    for (const key of hash) this.#add('HSET', key, '', '');
+    for (const key of zset) this.#add('ZADD', key, '-inf', '');
+    for (const key of set) this.#add('SADD', key, '');
+    for (const key of list) this.#add('RPUSH', key);
     await this.flush();
     await this.client.hset(keys.meta, {
       epoch: String(epoch),

@@ -61,6 +61,8 @@ export class Work {
   /** Members of the sorted sets: their score, or undefined for those that go. */
   readonly due = new Map<string, number | undefined>();
   readonly kept = new Map<number, number | undefined>();
+  /** By id: the text of a reply, or undefined for one that goes. */
+  readonly replies = new Map<string, string | undefined>();
   readonly states = new Map<EntityKey, string | null>();
   readonly outgoing: string[] = [];
   readonly paused = new Map<string, PausedLine | undefined>();
@@ -170,8 +172,12 @@ export class Work {
     return this.paused.has(key) ? this.paused.get(key) !== undefined : this.memory.paused.has(key);
   }
 
+  /** The id of the offer that is being taken in, when its session made it. */
+  idOfOffer: string | undefined;
+
   /** Whether this owner has just made the id, so that nothing in the store can have it; then it is counted as used. */
   takeNewId(id: string): boolean {
+    if (id === this.idOfOffer) return true;
     const own = ownNumber(this.memory.idPrefix, id);
     if (own === undefined) return false;
     const highest = own.isPlain ? this.highestPlain : this.highestOther;

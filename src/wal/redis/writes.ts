@@ -1,6 +1,6 @@
 /**
  * The writes of a commit as the keys and arguments of the commit script: one command for each key, however many records it
- * changes, deletes first. Owns nothing.
+ * changes. Owns nothing.
  */
 import { bucketOf, type ShardKeys } from './keys.js';
 import { bodyText, type Held, headText } from './records.js';
@@ -53,8 +53,9 @@ export class Writes {
   /** Appends all commands to the script's arguments. Not to be called twice. */
   writeTo(args: string[]): void {
     for (const arg of this.#first) args.push(arg);
-    this.#write(args, 'HDEL', this.#deletes);
+    // A hash that is emptied and filled again is made smaller and larger each time, which doubles the cost (measured).
     this.#write(args, 'HSET', this.#sets);
+    this.#write(args, 'HDEL', this.#deletes);
     for (const arg of this.#last) args.push(arg);
   }
 
@@ -93,6 +94,11 @@ export class Writes {
     for (const table of [work.pointers, work.messageIds]) writeTable(writes, shard, table as Table<string, unknown>);
     writeSorted(writes, shard.due, work.due);
     writeSorted(writes, shard.kept, work.kept, (order) => String(order).padStart(16, '0'));
+    for (const [id, reply] of work.replies) {
+      const bucket = shard.replies[bucketOfName(id)] as string;
+      if (reply === undefined) writes.hdel(bucket, toField(id));
+      else writes.hset(bucket, toField(id), reply);
+    }
     for (const [key, state] of work.states) {
       const bucket = shard.states[bucketOfName(key)] as string;
       if (state === null) writes.hdel(bucket, toField(key));
@@ -127,9 +133,11 @@ function writeLine(writes: Writes, shard: ShardKeys, work: Work, seq: number, he
     if (before.hasPast) writes.hdel(shard.pasts[bucket] as string, field);
     return;
   }
-  if (before === undefined || isOtherHead(before, held)) writes.hset(shard.heads[bucket] as string, field, headText(held));
+  if (before === undefined || isOtherHead(before, held))
+    writes.hset(shard.heads[bucket] as string, field, headText(held));
   if (held.state === 'dispatched') {
-    if (before?.state !== 'dispatched' || before.attempt !== held.attempt) writes.hset(shard.run, field, String(held.attempt));
+    if (before?.state !== 'dispatched' || before.attempt !== held.attempt)
+      writes.hset(shard.run, field, String(held.attempt));
   } else if (before?.state === 'dispatched') writes.hdel(shard.run, field);
 }
 

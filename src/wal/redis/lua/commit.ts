@@ -7,11 +7,12 @@ import { NOW, PEEK } from './parts.js';
  * KEYS: 1 meta, 2 inbox, 3 types, then every key that the writes name.
  * ARGV: 1 epoch, 2 incarnation: who owns the shard. 3 the last commit's number. 4 this one's; the same as 3 for a cleanup.
  *   5 tag: tells this try from others with the same number. 6 now, ms; 7 how far it may be from the server's time, ms
- *   (0: any). 8 how many offers to show when the inbox must be empty and is not (0: it need not be), 9 bytes of them,
- *   10 bytes of one. 11 whether the shard grows (1): then a full memory refuses it at the first write; otherwise a delete
+ *   (0: any). 8 how many offers to show, 9 bytes of them, 10 bytes of one. 11 whether the shard grows (1): then a full memory refuses it at the first write; otherwise a delete
  *   goes first, after which the server lets the rest through. 12 numbers, 13 messages pending: fields of meta.
- *   From 14: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest.
- * Answers: {0, beat, time, offers left} done; {1, epoch} stale; {2, number, tag} another number is stored;
+ *   14 how many offers the writes take in; 15 whether there may be more (0): if there are, they must be looked at first.
+ *   From 16: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest.
+ * Answers: {0, beat, time, offers left, types, offers} done, the last two only when there are any: they may be taken in by
+ *   the next commit without another look; {1, epoch} stale; {2, number, tag} another number is stored;
  *   {3, types, offers, offers in the inbox} look at these first; {4, time} now is too far off. All but 0 changed nothing.
  * Writes: meta and what the writes name.
  */
@@ -22,15 +23,16 @@ if meta[3] ~= ARGV[3] then return {2, meta[3] or '0', meta[4] or ''} end
 ${NOW}
 local away = tonumber(ARGV[7])
 if away > 0 and math.abs(now - tonumber(ARGV[6])) > away then return {4, now} end
-local offers = redis.call('LLEN', KEYS[2]) - 1
-if ARGV[8] ~= '0' and offers > 0 then
-  ${PEEK}
-  return {3, redis.call('SMEMBERS', KEYS[3]), peek(KEYS[2], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])), offers}
+${PEEK}
+local function shown() return peek(KEYS[2], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])) end
+if ARGV[15] == '1' then
+  local offers = redis.call('LLEN', KEYS[2]) - 1
+  if offers > tonumber(ARGV[14]) then return {3, redis.call('SMEMBERS', KEYS[3]), shown(), offers} end
 end
 local beat = string.format('%.0f', tonumber(meta[5] or '0') + 1)
 if ARGV[11] ~= '1' then redis.call('HDEL', KEYS[1], '-') end
 redis.call('HSET', KEYS[1], 'number', ARGV[4], 'tag', ARGV[5], 'beat', beat, 'numbers', ARGV[12], 'pending', ARGV[13])
-local at, last = 14, #ARGV
+local at, last = 16, #ARGV
 while at <= last do
   local command, key, count = ARGV[at], KEYS[tonumber(ARGV[at + 1])], tonumber(ARGV[at + 2])
   if command == 'KEEP' then
@@ -44,5 +46,7 @@ while at <= last do
   end
   at = at + 3 + count
 end
-return {0, beat, now, redis.call('LLEN', KEYS[2]) - 1}
+local left = redis.call('LLEN', KEYS[2]) - 1
+if left == 0 or ARGV[8] == '0' then return {0, beat, now, left} end
+return {0, beat, now, left, redis.call('SMEMBERS', KEYS[3]), shown()}
 `;

@@ -1,0 +1,178 @@
+/**
+ * The store on Redis as nodes run it: without a check of lines. The owner then promises to start a message only when
+ * nothing of its entity waits ahead that it can know of. Generated sequences that keep this promise get the same answers
+ * as from the pure model, also with ids as owners make them, which the store looks up only where it must.
+ */
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { entityKey } from '../../src/message/entity-key.js';
+import { seededRandom } from '../../src/runtime/random.js';
+import { ContractClock } from '../../src/testing/wal-contract.js';
+import { Choice, CommitGenerator } from '../../src/testing/wal-contract-generator.js';
+import { canonicalAnswer, readEverything } from '../../src/testing/wal-contract-shard.js';
+import { MemoryStore, MemoryWal } from '../../src/wal/memory/memory-wal.js';
+import { beginChange, undoChange } from '../../src/wal/shard-change.js';
+import type { ShardState } from '../../src/wal/shard-data.js';
+import { openShard, takeOffers } from '../../src/wal/shard-state.js';
+import { applyTransition } from '../../src/wal/shard-transitions.js';
+import type { StoredMessage, Transition } from '../../src/wal/transition.js';
+import { IllegalTransitionError, type Offer, type RetentionOptions } from '../../src/wal/wal.js';
+import { Clients } from '../redis/clients.js';
+import { RedisServer } from '../redis/harness.mjs';
+import { redisFactory } from '../redis/redis-wals.js';
+
+const RETENTION: RetentionOptions = { entryTtlMs: 5_000, verdictsMax: 1_000 };
+const COMMITS = 25;
+
+function waitingOf(state: ShardState, message: Pick<StoredMessage, 'entityType' | 'entityId'>): StoredMessage[] {
+  const key = entityKey(message.entityType, message.entityId);
+  return [...state.line.entries.values()].filter(
+    (other) => other.state !== 'dispatched' && entityKey(other.entityType, other.entityId) === key,
+  );
+}
+
+/** What an owner that keeps its promise would send of these: it knows all that waited before the commit. */
+function promised(state: ShardState, now: number, transitions: readonly Transition[]): Transition[] {
+  const waiting = [...state.line.entries.values()].filter((message) => message.state !== 'dispatched');
+  const known = new Set(waiting.map((message) => message.seq));
+  const change = beginChange(state, now, RETENTION);
+  takeOffers(change);
+  const sent: Transition[] = [];
+  for (const transition of transitions) {
+    let next = transition;
+    if (transition.type === 'dispatch') {
+      const message = state.line.entries.get(transition.seq);
+      if (message !== undefined && waitingOf(state, message).some((other) => other.seq < message.seq)) continue;
+    } else if (transition.type === 'append' && transition.dispatch === true) {
+      if (waitingOf(state, transition.message).some((other) => known.has(other.seq)))
+        next = { ...transition, dispatch: false };
+    }
+    try {
+      applyTransition(change, next);
+      sent.push(next);
+    } catch (error) {
+      // It was legal only after one that is left out.
+      if (!(error instanceof IllegalTransitionError)) throw error;
+    }
+  }
+  undoChange(change);
+  return sent;
+}
+
+/** Ids as the owner of this epoch makes them: most plain ones tell the place that the message will get. */
+function withOwnIds(
+  transitions: readonly Transition[],
+  prefix: string,
+  nextSeq: number,
+  made: Map<string, string>,
+): Transition[] {
+  let plain = nextSeq;
+  const own = (id: string, isPlain: boolean): string => {
+    const known = made.get(id);
+    if (known !== undefined) return known;
+    const ownId = isPlain ? `${prefix}-${plain.toString(36)}` : `${prefix}-x.${(made.size + 1).toString(36)}`;
+    if (isPlain) plain += 1;
+    made.set(id, ownId);
+    return ownId;
+  };
+  const given = (id: string): string => made.get(id) ?? id;
+  return transitions.map((transition) => {
+    if (transition.type === 'append') {
+      const { message, delayMs, runAt } = transition;
+      const isPlain = message.messageId === undefined && delayMs === undefined && runAt === undefined;
+      return { ...transition, message: { ...message, id: own(message.id, isPlain) } };
+    }
+    if (transition.type === 'replay')
+      return { ...transition, id: given(transition.id), newId: own(transition.newId, false) };
+    if (transition.type === 'cancel' || transition.type === 'promote' || transition.type === 'purge')
+      return { ...transition, id: given(transition.id) };
+    return transition;
+  });
+}
+
+const clients = new Clients();
+let server: RedisServer;
+let client: Redis;
+
+beforeAll(async () => {
+  server = await RedisServer.start({ appendonly: 'no' });
+  client = await clients.single(server);
+});
+
+afterAll(async () => {
+  clients.close();
+  await server.dispose();
+});
+
+async function runSequence(seed: number, ownIds: boolean): Promise<void> {
+  const choice = new Choice(seededRandom(seed));
+  const generator = new CommitGenerator(choice);
+  const clock = new ContractClock();
+  const store = new MemoryStore();
+  const model = new MemoryWal({ clock, store, retention: RETENTION });
+  const stored = await redisFactory(() => client, {}).create({ clock, retention: RETENTION, clusterId: 'generated' });
+  try {
+    await model.start();
+    let wal = stored.wal;
+    const state = store.shard(0);
+    let offered = 0;
+    let number = 0;
+    let epoch = 0;
+    let incarnation = '';
+    const made = new Map<string, string>();
+    const open = async (): Promise<void> => {
+      incarnation = `owner-${epoch}`;
+      const opened = await wal.open(0, incarnation);
+      openShard(state, incarnation, opened.epoch);
+      epoch = opened.epoch;
+      number = 0;
+    };
+    await open();
+    for (let step = 1; step <= COMMITS; step++) {
+      if (choice.chance(0.05)) {
+        wal = await stored.reopen();
+        await open();
+      }
+      if (choice.chance(0.3)) {
+        const transition = generator.offered(state, clock.now(), RETENTION);
+        offered += 1;
+        const offers: Offer[] = [{ session: 's', number: offered, transition }];
+        await model.offer(0, offers);
+        await wal.offer(0, offers);
+      }
+      clock.nowMs += choice.below(800);
+      number += 1;
+      const length = choice.chance(0.2) ? 40 : choice.below(8);
+      const now = clock.now();
+      const legal = generator.legal(state, now, RETENTION, length);
+      const named = ownIds ? withOwnIds(legal, `generate-${epoch.toString(36)}`, state.numbers.nextSeq, made) : legal;
+      const transitions = promised(state, now, named);
+      const request = { shard: 0, epoch, incarnation, number, transitions };
+      const expected = canonicalAnswer(await model.commit(request));
+      const answer = canonicalAnswer(await wal.commit(request));
+      expect(
+        answer,
+        `seed ${seed}, step ${step}: repeat with AQ_SEED=${seed} npx vitest run test/contract/wal-redis-trusting.test.ts`,
+      ).toBe(expected);
+    }
+    const scope = { ids: [...generator.ids, ...made.values()], entities: generator.entities, sessions: ['s'] };
+    expect(await readEverything(wal, scope), `seed ${seed}`).toBe(await readEverything(model, scope));
+  } finally {
+    await stored.dispose();
+  }
+}
+
+const chosen = process.env['AQ_SEED'];
+const seeds = chosen === undefined ? Array.from({ length: 150 }, (_, index) => index + 1) : [Number(chosen)];
+
+describe('the store on Redis without a check of lines', () => {
+  it('answers and reads as the model does to an owner that keeps its promise (I1-I7)', {
+    timeout: 120_000,
+  }, async () => {
+    for (const seed of seeds) await runSequence(seed, false);
+  });
+
+  it('answers so as well when ids tell places, or nearly (I1-I7)', { timeout: 120_000 }, async () => {
+    for (const seed of seeds) await runSequence(seed, true);
+  });
+});

@@ -1,0 +1,46 @@
+/** The store on Redis keeps the WAL contract, on a real server. */
+
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { runGeneratedSequence, walContractCases } from '../../src/testing/wal-contract.js';
+import { sharedWalContractCases } from '../../src/testing/wal-contract-shared.js';
+import { Clients } from '../redis/clients.js';
+import { RedisServer } from '../redis/harness.mjs';
+import { redisFactory, sharedRedisFactory } from '../redis/redis-wals.js';
+
+const repeatCommand = (seed: number): string =>
+  `WAL_SEED=${seed} npx vitest run test/contract/wal-redis.test.ts -t 'generated'`;
+const chosen = process.env['WAL_SEED'];
+const seeds = chosen === undefined ? Array.from({ length: 300 }, (_, index) => index + 1) : [Number(chosen)];
+
+const clients = new Clients();
+let server: RedisServer;
+let client: Redis;
+
+beforeAll(async () => {
+  server = await RedisServer.start({ appendonly: 'no' });
+  client = await clients.single(server);
+});
+
+afterAll(async () => {
+  clients.close();
+  await server.dispose();
+});
+
+const factory = redisFactory(() => client);
+
+describe('the WAL contract', () => {
+  it.each(walContractCases())('$name', (promise) => promise.run(factory));
+});
+
+describe('the contract of a store that nodes share', () => {
+  const shared = sharedRedisFactory(() => clients.single(server));
+  it.each(sharedWalContractCases())('$name', (promise) => promise.run(shared));
+});
+
+describe('generated sequences against the pure model', () => {
+  it('answers and reads as the model does (I1-I7)', { timeout: 300_000 }, async () => {
+    for (const seed of seeds)
+      await runGeneratedSequence(seed, factory, { commits: 12, repliesTo: true, repeatCommand });
+  });
+});
