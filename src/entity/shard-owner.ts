@@ -90,6 +90,8 @@ export class ShardOwner implements GroupCommitEvents {
   private readonly lineHost = new LineHost(this);
   private life: Life | undefined;
   private offersLeft = false;
+  /** What the store said of its time last, and when. */
+  private storeTime: { readonly at: number; readonly monotonicMs: number } | undefined;
   private readonly rootContext = AsyncLocalStorage.snapshot();
   private readonly typeOptions = new Map<string, ResolvedEntityOptions>();
 
@@ -150,7 +152,7 @@ export class ShardOwner implements GroupCommitEvents {
       },
     );
     this.delayedMessages = new DelayedMessages({
-      clock: runtime.clock,
+      clock: { now: () => this.now(), monotonic: () => runtime.clock.monotonic() },
       timers: runtime.timers,
       due: (now, limit) => options.wal.due(options.shard, now, limit),
       commit: (transition, participant) => this.add(transition, participant),
@@ -204,6 +206,7 @@ export class ShardOwner implements GroupCommitEvents {
     const incarnation = runtime.freshId();
     const opened = await wal.open(shard, incarnation);
     const { epoch } = opened;
+    this.storeIsAt(opened.now);
     const { detached } = this;
     const commits = new GroupCommit({ wal, clock, timers, shard, epoch, incarnation, events: this, detached });
     const executor = this.makeExecutor(epoch);
@@ -255,10 +258,17 @@ export class ShardOwner implements GroupCommitEvents {
     this.share.isStarving(this, false);
     this.door.leave();
     this.accounts.leave();
-    if (clean && life !== undefined && phase !== 'lost' && phase !== 'closed') {
-      await this.options.wal.release(this.options.shard, life.opened.epoch, life.incarnation);
-    }
     this.phase = 'closed';
+    if (!clean || life === undefined || phase === 'lost' || phase === 'closed') return;
+    try {
+      await this.options.wal.release(this.options.shard, life.opened.epoch, life.incarnation);
+    } catch (error) {
+      // In a cluster the next owner sees the silence and takes over; a node that is alone has to be told.
+      if (this.options.cluster === undefined) throw error;
+      this.options.logger.warn(
+        `Shard ${this.options.shard} could not be released; it is taken over when its lease is over.`,
+      );
+    }
   }
 
   // What submissions and operations need.
@@ -313,8 +323,20 @@ export class ShardOwner implements GroupCommitEvents {
     this.feedBacklog();
   }
 
+  /**
+   * Wall time, milliseconds. In a cluster the store's: due times and deadlines are its word (M14), and the clock of a node may
+   * be an hour off.
+   */
   now(): number {
-    return this.options.runtime.clock.now();
+    const { clock } = this.options.runtime;
+    const { storeTime } = this;
+    if (storeTime === undefined) return clock.now();
+    return Math.floor(storeTime.at + clock.monotonic() - storeTime.monotonicMs);
+  }
+
+  private storeIsAt(now: number | undefined): void {
+    if (this.options.cluster === undefined || now === undefined) return;
+    this.storeTime = { at: now, monotonicMs: this.options.runtime.clock.monotonic() };
   }
 
   // The group commit's listener.
@@ -324,10 +346,11 @@ export class ShardOwner implements GroupCommitEvents {
   }
 
   answered(answer: CommitAnswer, transitions: number, durationMs: number): void {
+    this.storeIsAt(answer.now);
     for (const taken of answer.taken) this.intake.takeIn(taken);
     this.intake.commitAnswered();
     // One commit takes in a bounded number; where there were some there may be more.
-    this.offersLeft = answer.taken.length > 0;
+    this.offersLeft = answer.offersLeft ?? answer.taken.length > 0;
     this.ids.storeIsAt(answer.nextSeq);
     if (this.events.wants('committed')) {
       this.events.emit('committed', { shard: this.options.shard, transitions, durationMs });
@@ -362,13 +385,14 @@ export class ShardOwner implements GroupCommitEvents {
     const reason = this.notAccepted(error);
     for (const item of this.life?.executor.running ?? []) item.active?.abort(reason);
     const waiting = [...this.directory.all()].flatMap((worker) => worker.items());
-    for (const item of [...waiting, ...this.delayedMessages.items()])
-      item.waiter?.fail(this.verdictUnknown(error, item));
-    this.verdicts.failAll((id) => verdictUnknown(error, { messageId: id }));
     if (this.options.cluster !== undefined) {
+      // An append that is on its way has its answer to come; until then nobody knows whether it was kept.
       this.options.cluster.lost(error);
       return;
     }
+    for (const item of [...waiting, ...this.delayedMessages.items()])
+      item.waiter?.fail(this.verdictUnknown(error, item));
+    this.verdicts.failAll((id) => verdictUnknown(error, { messageId: id }));
     this.options.logger.error('This node has stopped: it can no longer write to its store.', error);
     this.events.emit('fatal', { error });
   }

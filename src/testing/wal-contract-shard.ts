@@ -231,7 +231,7 @@ export function assertSame(actual: unknown, expected: unknown, message?: string)
 /** As `canonical`, for the answers whose lists have no promised order or that hold what no one may rely on. */
 export function canonicalOpened(opened: OpenedShard): string {
   const paused = opened.paused.map(canonical).sort();
-  return canonical({ ...opened, paused });
+  return canonical({ ...opened, paused, now: undefined });
 }
 
 export function canonicalAnswer(answer: CommitAnswer): string {
@@ -242,5 +242,5 @@ export function canonicalAnswer(answer: CommitAnswer): string {
         ? { ...offer, transition: { ...offer.transition, dispatch: undefined } }
         : offer,
   }));
-  return canonical({ ...answer, taken });
+  return canonical({ ...answer, taken, offersLeft: undefined });
 }

@@ -5,6 +5,9 @@
  * Invariant: `memory` is what the store holds after commit `number`. A try whose answer was lost is kept until the store
  * tells whether it was applied (M1): its tag, stored with the commit, says which of several tries it was.
  */
+
+import type { EntityKey } from '../../message/entity-key.js';
+import { atOnce } from '../shard-state.js';
 import type { Outcome } from '../transition.js';
 import {
   type CommitAnswer,
@@ -17,8 +20,6 @@ import {
   StoreUnavailableError,
   type TakenOffer,
 } from '../wal.js';
-import type { EntityKey } from '../../message/entity-key.js';
-import { atOnce } from '../shard-state.js';
 import { redisError } from './errors.js';
 import { Facts, Miss } from './facts.js';
 import { forgetOldest } from './kept-verdicts.js';
@@ -172,7 +173,7 @@ export class OwnedShard {
             this.#shown = this.#inboxOf(reply[4] as string[], reply[5] as ShownEntry[], Number(reply[3]));
           this.#applied(work);
           await this.context.proven();
-          return work.answer;
+          return { ...work.answer, offersLeft: Number(reply[3]) > 0 };
         case 1:
           throw this.#stale(reply[1]);
         case 2:
@@ -356,7 +357,8 @@ export class OwnedShard {
     const { offerBytesMax, slices } = this.context;
     const newId = (): string => {
       this.#madeIds += 1;
-      return `${this.memory.idPrefix}o.${this.#madeIds.toString(36)}`;
+      // With the commit's number, because another life of this store object may have counted from 1, too.
+      return `${this.memory.idPrefix}o.${(this.#number + 1).toString(36)}.${this.#madeIds.toString(36)}`;
     };
     const entries = shown.map((entry) =>
       readEntry(entry, { bytesMax: offerBytesMax, shard: this.claim.shard, slices, newId }),

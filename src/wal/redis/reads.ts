@@ -45,13 +45,19 @@ export interface SmallState {
 }
 
 export class ShardReads {
-  readonly #line = new Listing();
-  readonly #letters = new Listing();
+  #line = new Listing();
+  #letters = new Listing();
 
   constructor(
     private readonly client: RedisClient,
     private readonly keys: ShardKeys,
   ) {}
+
+  /** Forgets what was listed: after a fail-over that lost writes, numbers may be given a second time. */
+  forget(): void {
+    this.#line = new Listing();
+    this.#letters = new Listing();
+  }
 
   async numbers(): Promise<RedisShardNumbers> {
     return numbersOf(await this.client.hget(this.keys.meta, 'numbers'));

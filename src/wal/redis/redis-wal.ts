@@ -122,6 +122,7 @@ export class RedisWal implements SharedWal {
     const known = this.#shard(shard);
     const { keys } = known;
     known.owned = undefined;
+    known.reads.forget();
     checkIdentity(this.#prefix, identity, await this.#read(() => readClusterId(this.#client, this.#prefix)));
     const kinds = shardKeysByKind(keys);
     const silent = claim?.silent;
@@ -164,6 +165,7 @@ export class RedisWal implements SharedWal {
       paused: paused.map(([, line]) => line),
       deadLettersByType: letterTypes,
       ...(nextDueAt !== undefined && { nextDueAt }),
+      now: context.now(),
     };
   }
 
