@@ -97,8 +97,9 @@ export class AtomicQueuesNode {
     this.queueBus = new QueueBus(this);
     const letterActions = {
       ready: () => this.whenOpen(),
-      replay: (id: string) => this.whenOpen().then(() => this.engine.operations.replay(id)),
-      purge: (id: string) => this.whenOpen().then(() => this.engine.operations.purgeDeadLetter(id)),
+      replay: (id: string, shard?: number) => this.whenOpen().then(() => this.engine.operations.replay(id, shard)),
+      purge: (id: string, shard?: number) =>
+        this.whenOpen().then(() => this.engine.operations.purgeDeadLetter(id, shard)),
     };
     this.deadLetters = new DeadLetters(this.wal, letterActions, () => this.engine.shards());
   }

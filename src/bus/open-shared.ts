@@ -25,7 +25,7 @@ export function openShared(config: ResolvedConfig, runtime: Runtime, logger: Log
       durability: { replicas: redis.replicas },
     }),
     keyPrefix,
-    slices: cluster.shards,
+    slices: cluster.shardsGiven ? cluster.shards : undefined,
     retention: { entryTtlMs: config.wal.entryTTL * 1000, verdictsMax: config.wal.verdictsMax },
     wakesNodes: () => !connections.hasShardedChannels,
     localClock: runtime.clock,

@@ -3,17 +3,17 @@
  * `OfferedActions`, whether an application is at work or not.
  */
 import { type DeadLetterActions, type DeadLetterFilter, DeadLetters } from '../dead-letter/dead-letters.js';
-import { NotTakenInError, OfferedActions } from '../dead-letter/offered-actions.js';
-import { type Runtime, systemRuntime } from '../runtime/runtime.js';
-import type { Wal } from '../wal/wal.js';
+import { NotTakenInError, ShardsOfferedActions } from '../dead-letter/offered-actions.js';
+import { commandRuntime } from './command-runtime.js';
+import { type CommandStore, withStore } from './command-store.js';
 import { confirm } from './confirmation.js';
 import { type ConsoleIo, NotDoneError, UsageError } from './console-io.js';
 import { NO_BAR, progressBar } from './progress.js';
-import { oneAtATime, takeInWithoutOwner, withStore } from './store-at.js';
+import type { StoreAddress } from './store-address.js';
 
 export interface ChangeRequest {
   readonly change: 'replay' | 'purge';
-  readonly path: string;
+  readonly address: StoreAddress;
   readonly filter: DeadLetterFilter;
   readonly ids: readonly string[];
   readonly all: boolean;
@@ -31,31 +31,30 @@ interface Done {
 
 const LOCK_TIMEOUT_MS = 30_000;
 
-/** The library's timers let a process end; a command must live until what it waits for has happened. */
-const commandRuntime: Runtime = {
-  ...systemRuntime,
-  timers: { ...systemRuntime.timers, set: (callback, delayMs) => setTimeout(callback, delayMs) },
-};
-
 /** Prints the result. Throws `NotDoneError` when something that was asked for was not done. */
 export async function changeDeadLetters(io: ConsoleIo, request: ChangeRequest): Promise<void> {
   checkSelection(request);
-  await withStore(request.path, async (wal) => {
-    const letters = new DeadLetters(wal, refusing);
+  await withStore(request.address, async (store) => {
+    const letters = lettersOf(store, refusing);
     const isEverything = request.ids.length === 0 && isEmpty(request.filter);
     if (request.change === 'purge' && isEverything && !request.yes) {
-      const { deadLetters: count } = await wal.counts(0);
+      const count = await letters.count();
       if (count > 0 || io.stdin.isTTY !== true)
-        await confirm(io, `Remove all ${count} dead letters of ${request.path} for good?`);
+        await confirm(io, `Remove all ${count} dead letters of ${store.name} for good?`);
     }
     const waiting = (): void => {
       io.stderr.write('Waiting for another atomic-queues command that is changing this store …\n');
     };
-    await oneAtATime(request.path, request.timeoutMs ?? LOCK_TIMEOUT_MS, waiting, async () => {
-      if (request.ids.length > 0) await changeByIds(io, request, wal);
-      else await changeByFilter(io, request, wal, await letters.count(request.filter));
+    await store.oneAtATime(request.timeoutMs ?? LOCK_TIMEOUT_MS, waiting, async () => {
+      if (request.ids.length > 0) await changeByIds(io, request, store);
+      else await changeByFilter(io, request, store, await letters.count(request.filter));
     });
   });
+}
+
+/** The store's dead letters, in all of its shards. */
+export function lettersOf({ wal, shards }: CommandStore, actions: DeadLetterActions): DeadLetters {
+  return new DeadLetters(wal, actions, () => shards);
 }
 
 function checkSelection({ change, filter, ids, all }: ChangeRequest): void {
@@ -75,26 +74,26 @@ const refusing: DeadLetterActions = {
   purge: () => Promise.reject(new Error('This is for reading.')),
 };
 
-function actionsFor({ path, timeoutMs }: ChangeRequest, wal: Wal): OfferedActions {
-  return new OfferedActions({
-    wal,
+function actionsFor({ timeoutMs }: ChangeRequest, store: CommandStore): ShardsOfferedActions {
+  return new ShardsOfferedActions({
+    wal: store.wal,
     runtime: commandRuntime,
     timeoutMs,
-    standIn: (session, number) => takeInWithoutOwner(path, session, number),
+    standIn: (shard, session, number) => store.takeIn(shard, session, number),
   });
 }
 
-async function changeByIds(io: ConsoleIo, request: ChangeRequest, wal: Wal): Promise<void> {
-  const actions = actionsFor(request, wal);
+async function changeByIds(io: ConsoleIo, request: ChangeRequest, store: CommandStore): Promise<void> {
+  const letters = lettersOf(store, actionsFor(request, store));
   const done: Done[] = [];
   const notFound: string[] = [];
   await Promise.all(
     [...new Set(request.ids)].map(async (id) => {
       if (request.change === 'replay') {
-        const newId = await actions.replay(id);
-        if (newId === undefined) notFound.push(id);
-        else done.push({ id, newId });
-      } else if (await actions.purge(id)) done.push({ id });
+        const replayed = await letters.replay(id);
+        if (replayed === undefined) notFound.push(id);
+        else done.push({ id, newId: replayed.id });
+      } else if (await letters.purge(id)) done.push({ id });
       else notFound.push(id);
     }),
   );
@@ -103,23 +102,28 @@ async function changeByIds(io: ConsoleIo, request: ChangeRequest, wal: Wal): Pro
     throw new NotDoneError(`There is no dead letter ${notFound.map((id) => `"${id}"`).join(', ')}.`);
 }
 
-async function changeByFilter(io: ConsoleIo, request: ChangeRequest, wal: Wal, total: number): Promise<void> {
-  const actions = actionsFor(request, wal);
+async function changeByFilter(
+  io: ConsoleIo,
+  request: ChangeRequest,
+  store: CommandStore,
+  total: number,
+): Promise<void> {
+  const actions = actionsFor(request, store);
   const done: Done[] = [];
   let interrupted = false;
   const unlessInterrupted = (): void => {
     if (interrupted) throw new NotDoneError('Stopped before the end; the letters that are left were not touched.');
   };
-  const letters = new DeadLetters(wal, {
-    replay: async (id) => {
+  const letters = lettersOf(store, {
+    replay: async (id, shard) => {
       unlessInterrupted();
-      const newId = await actions.replay(id);
+      const newId = await actions.replay(id, shard);
       if (newId !== undefined) done.push({ id, newId });
       return newId;
     },
-    purge: async (id) => {
+    purge: async (id, shard) => {
       unlessInterrupted();
-      const isDone = await actions.purge(id);
+      const isDone = await actions.purge(id, shard);
       if (isDone) done.push({ id });
       return isDone;
     },

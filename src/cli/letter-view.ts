@@ -14,16 +14,16 @@ export function printable(text: string): string {
   );
 }
 
-function short(text: string, characters: number): string {
+export function short(text: string, characters: number): string {
   const shown = Array.from(printable(text));
   return shown.length <= characters ? shown.join('') : `${shown.slice(0, characters - 1).join('')}…`;
 }
 
-const iso = (wallMs: number): string => new Date(wallMs).toISOString();
+export const iso = (wallMs: number): string => new Date(wallMs).toISOString();
 /** To the second: enough for a table. */
-const when = (wallMs: number): string => `${iso(wallMs).slice(0, 19).replace('T', ' ')}Z`;
+export const when = (wallMs: number): string => `${iso(wallMs).slice(0, 19).replace('T', ' ')}Z`;
 
-function table(head: readonly string[], rows: readonly (readonly string[])[], colour: boolean): string {
+export function table(head: readonly string[], rows: readonly (readonly string[])[], colour: boolean): string {
   const bold = (text: string): string => (colour ? `\u001b[1m${text}\u001b[22m` : text);
   const made = new Table({ head: head.map(bold), style: { head: [], border: [] } });
   for (const row of rows) made.push([...row]);

@@ -4,22 +4,20 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { type DeadLetterFilter, DeadLetters } from '../dead-letter/dead-letters.js';
+import type { DeadLetterFilter } from '../dead-letter/dead-letters.js';
 import { NotTakenInError } from '../dead-letter/offered-actions.js';
 import { isAtomicQueuesError } from '../message/errors.js';
 import type { DeadLetterReason } from '../wal/transition.js';
 import { StoreUnavailableError } from '../wal/wal.js';
+import { addClusterCommands } from './cluster-commands.js';
+import { withStore } from './command-store.js';
 import { type ConsoleIo, NotDoneError, UsageError, wantsColour } from './console-io.js';
-import { changeDeadLetters } from './dead-letter-changes.js';
-import { countsText, letterJson, letterText, listText, statusJson, statusText } from './letter-view.js';
-import { storePath, withStore } from './store-at.js';
+import { changeDeadLetters, lettersOf } from './dead-letter-changes.js';
+import { letterJson, letterText, listText } from './letter-view.js';
+import { addMessageCommands } from './message-commands.js';
+import { type GlobalOptions, print, printJson } from './program-options.js';
+import { storeAddress } from './store-address.js';
 import { parseCount, parseDuration, parseTime } from './times.js';
-
-interface GlobalOptions {
-  readonly path?: string | undefined;
-  readonly json?: boolean | undefined;
-  readonly verbose?: boolean | undefined;
-}
 
 interface FilterOptions {
   readonly entityType?: string | undefined;
@@ -95,6 +93,10 @@ function makeProgram(io: ConsoleIo): Command {
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print what a command does')
     .option('--path <file>', 'the store (default: $ATOMIC_QUEUES_PATH, or atomic-queues.db in this folder)')
+    .option('--redis <url>', 'the Redis server that the store is on (default: $ATOMIC_QUEUES_REDIS)')
+    .option('--prefix <name>', 'the keyPrefix of the application (default: $ATOMIC_QUEUES_PREFIX, or aq)')
+    .option('--sentinels <nodes>', 'name@host:port,… of Sentinels (default: $ATOMIC_QUEUES_SENTINELS)')
+    .option('--cluster <nodes>', 'host:port,… of a Redis Cluster (default: $ATOMIC_QUEUES_CLUSTER)')
     .option('--json', 'print JSON')
     .option('--verbose', 'print the stack of an error');
   const dlq = program.command('dlq').description('dead letters: messages that ended without completing');
@@ -102,8 +104,8 @@ function makeProgram(io: ConsoleIo): Command {
   addShow(dlq, io);
   addReplay(dlq, io);
   addPurge(dlq, io);
-  addStatus(program, io);
-  addCounts(program, io);
+  addMessageCommands(program, io);
+  addClusterCommands(program, io);
   return program;
 }
 
@@ -114,8 +116,8 @@ function addList(dlq: Command, io: ConsoleIo): void {
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<PageOptions & GlobalOptions>();
       const filter = filterOf(options);
-      await withStore(storePath(io, options.path), async (wal) => {
-        const page = await new DeadLetters(wal, reading).list({
+      await withStore(storeAddress(io, options), async (store) => {
+        const page = await lettersOf(store, reading).list({
           ...filter,
           limit: options.limit,
           cursor: options.cursor,
@@ -133,8 +135,8 @@ function addShow(dlq: Command, io: ConsoleIo): void {
     .description('show one dead letter with its payload, error and history')
     .action(async (id: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      await withStore(storePath(io, options.path), async (wal) => {
-        const letter = await new DeadLetters(wal, reading).get(id);
+      await withStore(storeAddress(io, options), async (store) => {
+        const letter = await lettersOf(store, reading).get(id);
         if (letter === undefined) throw new NotDoneError(`There is no dead letter "${id}".`);
         if (options.json) printJson(io, letterJson(letter));
         else print(io, letterText(letter, wantsColour(io)));
@@ -152,39 +154,6 @@ function addPurge(dlq: Command, io: ConsoleIo): void {
   changing(dlq.command('purge').description('remove dead letters for good; all of them unless you choose'))
     .option('--yes', 'do not ask before everything is removed')
     .action(async (_options: unknown, command: Command) => change(io, 'purge', command));
-}
-
-function addStatus(program: Command, io: ConsoleIo): void {
-  program
-    .command('status <id>')
-    .description('how a message stands, by the id that enqueue gave')
-    .action(async (id: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      await withStore(storePath(io, options.path), async (wal) => {
-        const status = await wal.status(0, id);
-        if (status === undefined) {
-          throw new NotDoneError(
-            `The store does not know a message "${id}": it was never accepted, or it has ended and nobody asked to keep its verdict.`,
-          );
-        }
-        if (options.json) printJson(io, statusJson(status));
-        else print(io, statusText(status));
-      });
-    });
-}
-
-function addCounts(program: Command, io: ConsoleIo): void {
-  program
-    .command('counts')
-    .description('how many messages were accepted, are pending, and ended in which way')
-    .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
-      await withStore(storePath(io, options.path), async (wal) => {
-        const counts = await wal.counts(0);
-        if (options.json) printJson(io, counts);
-        else print(io, countsText(counts, wantsColour(io)));
-      });
-    });
 }
 
 function filtered(command: Command): Command {
@@ -216,7 +185,7 @@ async function change(io: ConsoleIo, kind: 'replay' | 'purge', command: Command)
   const options = command.optsWithGlobals<ChangeOptions & GlobalOptions>();
   await changeDeadLetters(io, {
     change: kind,
-    path: storePath(io, options.path),
+    address: storeAddress(io, options),
     filter: filterOf(options),
     ids: options.id ?? [],
     all: options.all === true,
@@ -239,11 +208,3 @@ const reading = {
   replay: (): Promise<undefined> => Promise.resolve(undefined),
   purge: (): Promise<boolean> => Promise.resolve(false),
 };
-
-function print(io: ConsoleIo, text: string): void {
-  io.stdout.write(`${text}\n`);
-}
-
-function printJson(io: ConsoleIo, value: unknown): void {
-  print(io, JSON.stringify(value));
-}

@@ -56,15 +56,15 @@ export class ClusterOperations implements MessageOperations {
     return counts.reduce<number>((sum, count) => sum + Number(count), 0);
   }
 
-  async replay(id: string): Promise<string | undefined> {
-    const shard = await this.shardOfLetter(id);
+  async replay(id: string, known?: number): Promise<string | undefined> {
+    const shard = known ?? (await this.shardOfLetter(id));
     if (shard === undefined) return undefined;
     const newId = await this.do(shard, { type: 'replay', messageId: id });
     return typeof newId === 'string' ? newId : undefined;
   }
 
-  async purgeDeadLetter(id: string): Promise<boolean> {
-    const shard = await this.shardOfLetter(id);
+  async purgeDeadLetter(id: string, known?: number): Promise<boolean> {
+    const shard = known ?? (await this.shardOfLetter(id));
     return shard !== undefined && (await this.do(shard, { type: 'purge-letter', messageId: id })) === true;
   }
 
@@ -120,6 +120,17 @@ export class ClusterOperations implements MessageOperations {
           resolve(answer.type === 'operated' ? answer.result : null);
         },
         () => isOpen,
+        () => {
+          isOpen = false;
+          runtime.timers.clear(timer);
+          reject(
+            new AtomicQueuesError(
+              'INDETERMINATE',
+              `This node has stopped before the owner of shard ${shard} answered to "${operation.type}"; whether it was done is not known.`,
+              { retryable: false },
+            ),
+          );
+        },
       );
     });
   }

@@ -23,8 +23,9 @@ export interface MessageOperations {
   status(id: string): Promise<MessageStatus>;
   setPaused(paused: boolean, entityType: string, entityId?: string): Promise<void>;
   purge(entityType: string, entityId?: string): Promise<number>;
-  replay(id: string): Promise<string | undefined>;
-  purgeDeadLetter(id: string): Promise<boolean>;
+  /** @param shard where the letter is, if that is known. */
+  replay(id: string, shard?: number): Promise<string | undefined>;
+  purgeDeadLetter(id: string, shard?: number): Promise<boolean>;
   release(id: string): boolean;
 }
 

@@ -3,6 +3,7 @@
  * no I/O and may be called as often as one likes.
  */
 import type { AtomicQueuesNode } from '../bus/node.js';
+import { ClusterEngine } from '../cluster/cluster-engine.js';
 
 export interface AtomicQueuesHealthReport {
   /** `up`: all well. `degraded`: part of the work is refused or stuck. `down`: nothing is accepted. */
@@ -22,7 +23,25 @@ export interface AtomicQueuesHealthReport {
     readonly stuckHandlers: number;
     /** Why the status is not `up`. */
     readonly reasons: readonly string[];
+    /** Only of a node that shares its store with others. */
+    readonly cluster?: AtomicQueuesClusterHealth | undefined;
   };
+}
+
+export interface AtomicQueuesClusterHealth {
+  readonly serverId: string;
+  readonly serviceGroup: string;
+  /** `serverId` of the node that places the group's shards; undefined while there is none. */
+  readonly master: string | undefined;
+  readonly isMaster: boolean;
+  /** `serverId` of each node of the store that is alive as far as this node sees, of all service groups. */
+  readonly liveNodes: readonly string[];
+  /** Shards that this node has, and the messages that wait in each. `opening`, `leaving`: on its way in or out. */
+  readonly shards: readonly {
+    readonly shard: number;
+    readonly state: 'opening' | 'serving' | 'leaving' | 'ended';
+    readonly pending: number;
+  }[];
 }
 
 export class AtomicQueuesHealth {
@@ -60,7 +79,20 @@ export class AtomicQueuesHealth {
         deadLettersFull,
         stuckHandlers,
         reasons,
+        ...(engine instanceof ClusterEngine && { cluster: clusterHealth(engine) }),
       },
     };
   }
+}
+
+function clusterHealth(engine: ClusterEngine): AtomicQueuesClusterHealth {
+  const { serverId, serviceGroup, master, isMaster, nodes, shards } = engine.describe();
+  return {
+    serverId,
+    serviceGroup,
+    master,
+    isMaster,
+    liveNodes: nodes.map((node) => node.serverId),
+    shards: shards.map(({ shard, state, pending }) => ({ shard, state, pending })),
+  };
 }

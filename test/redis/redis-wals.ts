@@ -1,6 +1,7 @@
 /** `RedisWal`s on a server of the tests: each store under a key prefix of its own. */
 import type { Cluster, Redis } from 'ioredis';
 import type { WalFactory } from '../../src/testing/wal-contract.js';
+import type { SharedWalFactory } from '../../src/testing/wal-contract-shared.js';
 import { clusterKeys } from '../../src/wal/redis/keys.js';
 import { RedisWal, type RedisWalOptions } from '../../src/wal/redis/redis-wal.js';
 import { OFFERS_TAKEN_MAX } from '../../src/wal/wal.js';
@@ -44,6 +45,27 @@ export function redisFactory(
         dispose: async () => {
           await Promise.all(opened.map((wal) => wal.stop()));
           await removeStore(client(), keyPrefix);
+        },
+      };
+    },
+  };
+}
+
+/** Two nodes on one store, each with a client of its own. */
+export function sharedRedisFactory(makeClient: () => Promise<Redis | Cluster>): SharedWalFactory {
+  return {
+    async create(options) {
+      const keyPrefix = freshPrefix();
+      const make = async (): Promise<RedisWal> => {
+        const wal = new RedisWal({ ...options, client: await makeClient(), keyPrefix, slices: 2, wakes: false });
+        await wal.start();
+        return wal;
+      };
+      const wals = [await make(), await make()] as const;
+      return {
+        wals,
+        dispose: async () => {
+          for (const wal of wals) await wal.stop();
         },
       };
     },

@@ -2,6 +2,7 @@
 
 import { fatalRedisError, redisError } from './errors.js';
 import { clusterKeys, shardKeys } from './keys.js';
+import { SLICES_DEFAULT } from './options.js';
 import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
 
 export const FORMAT_VERSION = 1;
@@ -14,7 +15,8 @@ export interface StoreIdentity {
 export interface IdentityOptions {
   readonly client: RedisClient;
   readonly prefix: string;
-  readonly slices: number;
+  /** Undefined: what the store has. */
+  readonly slices: number | undefined;
   readonly newClusterId: () => string;
   readonly now: () => number;
 }
@@ -37,7 +39,7 @@ export async function startStore({
     }
     const made = [
       ...['format', String(FORMAT_VERSION), 'clusterId', newClusterId()],
-      ...['slices', String(slices), 'madeAt', String(now())],
+      ...['slices', String(slices ?? SLICES_DEFAULT), 'madeAt', String(now())],
     ];
     fields = pairsOf((await runScript(client, SCRIPTS.makeStore, [meta], made)) as string[]);
   } catch (error) {
@@ -56,7 +58,7 @@ export async function startStore({
       `The store under the prefix "${prefix}" has format ${format}, and this version reads format ${FORMAT_VERSION}. Use the version of this library that wrote it, or a newer one.`,
     );
   }
-  if (stored !== slices) {
+  if (slices !== undefined && stored !== slices) {
     throw fatalRedisError(
       `The store under the prefix "${prefix}" was made with ${stored} shards, and this node is configured with ${slices}. The number is fixed when the store is made: configure ${stored}.`,
     );

@@ -18,7 +18,7 @@ export interface RedisWalOptions {
   readonly waiter?: RedisClient | undefined;
   /** Default `aq`. */
   readonly keyPrefix?: string | undefined;
-  /** Slices of each service group, fixed at the first start. Default 16. */
+  /** Slices of each service group, fixed at the first start. Default: what the store has, 16 in a new one. */
   readonly slices?: number | undefined;
   /** Defaults as in `RetentionOptions`. */
   readonly retention?: Partial<RetentionOptions> | undefined;

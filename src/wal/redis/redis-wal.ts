@@ -38,7 +38,7 @@ import { checkIdentity, FORMAT_VERSION, readClusterId, type StoreIdentity, start
 import { clusterChannels, DEFAULT_KEY_PREFIX, type ShardKeys, shardKeys, shardKeysByKind } from './keys.js';
 import { OwnerMemory } from './memory.js';
 import { countsOf } from './numbers.js';
-import { OFFER_BYTES_MAX, REDIS_OFFERS_TAKEN_MAX, type RedisWalOptions, SLICES_DEFAULT } from './options.js';
+import { OFFER_BYTES_MAX, REDIS_OFFERS_TAKEN_MAX, type RedisWalOptions } from './options.js';
 import { OwnedShard, type ShardContext } from './owned-shard.js';
 import { ShardReads, SIGN_FIELDS, type SmallState, signOf } from './reads.js';
 import { type Held, headOf } from './records.js';
@@ -68,7 +68,7 @@ export class RedisWal implements SharedWal {
   readonly #prefix: string;
   readonly #client: RedisClient;
   readonly #control: RedisClient;
-  readonly #slices: number;
+  readonly #slices: number | undefined;
   readonly #offersTakenMax: number;
   readonly #replication: Replication | undefined;
   readonly #time: StoreTime | undefined;
@@ -80,7 +80,7 @@ export class RedisWal implements SharedWal {
     this.#prefix = options.keyPrefix ?? DEFAULT_KEY_PREFIX;
     this.#client = options.client;
     this.#control = options.control ?? options.client;
-    this.#slices = options.slices ?? SLICES_DEFAULT;
+    this.#slices = options.slices;
     this.#offersTakenMax = options.offersTakenMax ?? REDIS_OFFERS_TAKEN_MAX;
     this.#time = options.clock === undefined ? new StoreTime(options.localClock ?? systemRuntime.clock) : undefined;
     this.#replication = replicationOf(options);

@@ -1,29 +1,21 @@
 /**
- * From the command line to an open store. The CLI reads as a reader and hands in wishes; only while no application owns
- * the store it takes its place for the moment that taking them in needs.
+ * The embedded store as commands use it. They read as a reader and hand in wishes; only while no application owns the
+ * store one takes its place for the moment that taking them in needs.
  */
 import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { systemRuntime } from '../runtime/runtime.js';
 import { defaultDriver } from '../wal/sqlite/driver.js';
 import { isBusy } from '../wal/sqlite/errors.js';
 import { SqliteWal } from '../wal/sqlite/sqlite-wal.js';
-import type { Wal } from '../wal/wal.js';
-import { type ConsoleIo, NotDoneError, UsageError } from './console-io.js';
+import type { CommandStore } from './command-store.js';
+import { NotDoneError, UsageError } from './console-io.js';
 
-/** Where an application keeps its store unless told otherwise. */
-const DEFAULT_PATH = 'atomic-queues.db';
 const LOCK_LOOK_MS = 100;
 /** More commits than any inbox needs: at a thousand offers each, a hundred million offers. */
 const COMMITS_MAX = 100_000;
 
-export function storePath(io: ConsoleIo, given: string | undefined): string {
-  const fromEnvironment = io.env['ATOMIC_QUEUES_PATH'];
-  return resolve(io.cwd, given ?? (fromEnvironment || DEFAULT_PATH));
-}
-
 /** Opens an existing store for reading and offering, and closes it whatever happens. Never makes one. */
-export async function withStore<T>(path: string, work: (wal: Wal) => Promise<T>): Promise<T> {
+export async function withFileStore<T>(path: string, work: (store: CommandStore) => Promise<T>): Promise<T> {
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined || (stats.isFile() && stats.size === 0)) {
     throw new UsageError(
@@ -34,7 +26,13 @@ export async function withStore<T>(path: string, work: (wal: Wal) => Promise<T>)
   const wal = new SqliteWal({ path, role: 'reader', durability: 'fsync' });
   await wal.start();
   try {
-    return await work(wal);
+    return await work({
+      name: path,
+      wal,
+      shards: [0],
+      takeIn: (_shard, session, number) => takeInWithoutOwner(path, session, number),
+      oneAtATime: (timeoutMs, waiting, change) => oneAtATime(path, timeoutMs, waiting, change),
+    });
   } finally {
     await wal.stop();
   }
@@ -45,7 +43,7 @@ export async function withStore<T>(path: string, work: (wal: Wal) => Promise<T>)
  * interrupts no message: what was marked as started stays so, and a store that its last owner did not release stays
  * unreleased, so that the application's next start still sees that it crashed. False when an owner is at work.
  */
-export async function takeInWithoutOwner(path: string, session: string, number: number): Promise<boolean> {
+async function takeInWithoutOwner(path: string, session: string, number: number): Promise<boolean> {
   // How many verdicts are kept is the application's to decide; this process forgets none.
   const retention = { verdictsMax: Number.MAX_SAFE_INTEGER };
   const wal = new SqliteWal({ path, durability: 'fsync', retention });
@@ -72,12 +70,7 @@ export async function takeInWithoutOwner(path: string, session: string, number: 
  * Runs `work` while no other `atomic-queues` command changes the same store, so that each letter is counted by the one
  * that moved it. The lock is SQLite's on an empty file beside the store: it goes with the process.
  */
-export async function oneAtATime<T>(
-  path: string,
-  timeoutMs: number,
-  waiting: () => void,
-  work: () => Promise<T>,
-): Promise<T> {
+async function oneAtATime<T>(path: string, timeoutMs: number, waiting: () => void, work: () => Promise<T>): Promise<T> {
   const db = defaultDriver().open(`${path}-cli`, { readOnly: false });
   try {
     const giveUpAt = performance.now() + timeoutMs;
