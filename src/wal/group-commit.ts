@@ -156,6 +156,10 @@ export class GroupCommit {
     if (this.lostWith !== undefined) return;
     this.lostWith = error;
     this.options.events.lost(error);
+    this.refuseLeft(error);
+  }
+
+  private refuseLeft(error: Error): void {
     refuseAll(this.takeAll(), error);
     const { readers } = this;
     this.readers = [];
@@ -299,7 +303,9 @@ export class GroupCommit {
       batch = this.cut();
     }
     this.committing = false;
-    if (this.gathered > 0 || this.readers.length > 0) this.schedule();
+    // Lost while a commit was on its way: what that one put back will not be committed either.
+    if (this.lostWith !== undefined) this.refuseLeft(this.lostWith);
+    else if (this.gathered > 0 || this.readers.length > 0) this.schedule();
     else {
       this.wakeIdleWaiters();
       events.drained();

@@ -5,41 +5,33 @@
  * Invariant: `memory` is what the store holds after commit `number`. A try whose answer was lost is kept until the store
  * tells whether it was applied (M1): its tag, stored with the commit, says which of several tries it was.
  */
-
-import type { EntityKey } from '../../message/entity-key.js';
-import { atOnce } from '../shard-state.js';
-import type { Outcome } from '../transition.js';
 import {
   type CommitAnswer,
   CommitNumberError,
   type CommitRequest,
   IllegalTransitionError,
-  type OfferedTransition,
   type ShardRules,
   StaleEpochError,
   StoreUnavailableError,
-  type TakenOffer,
 } from '../wal.js';
+import { answerTo, type Inbox } from './commit-answer.js';
 import { redisError } from './errors.js';
 import { Facts, Miss } from './facts.js';
 import { forgetOldest } from './kept-verdicts.js';
 import type { ShardKeys } from './keys.js';
 import type { OwnerMemory } from './memory.js';
 import { numbersText } from './numbers.js';
-import { type InboxEntry, readEntry, type ShownEntry } from './offers.js';
+import { readEntry, type ShownEntry } from './offers.js';
 import { PEEK_BYTES_MAX } from './options.js';
 import type { Held } from './records.js';
 import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
 import type { StoreTime } from './store-time.js';
-import { takeOffer } from './taken-offers.js';
-import { applyTransition } from './transitions.js';
 import { Work } from './work.js';
 import { Writes } from './writes.js';
 
 /** How far the guess of the server's time may be off, milliseconds; doubled with each refusal. */
 const CLOCK_TOLERANCE_MS = 500;
 const NO_FACTS_ROUNDS_MAX = 50;
-const DEFERRED: Outcome = { type: 'deferred' };
 
 /** What several owned shards share. */
 export interface ShardContext {
@@ -60,13 +52,6 @@ interface Claim {
   readonly shard: number;
   readonly epoch: number;
   readonly incarnation: string;
-}
-
-interface Inbox {
-  readonly types: ReadonlySet<string>;
-  readonly entries: readonly InboxEntry[];
-  /** Offers that wait behind these. */
-  readonly left: number;
 }
 
 /** A commit as it was worked out and sent. */
@@ -386,43 +371,3 @@ export class OwnedShard {
 }
 
 function ended(): void {}
-
-/** Takes the offers in, then applies the owner's transitions; collects all misses of one run. */
-function answerTo(
-  work: Work,
-  { transitions, startsAtOnce }: Pick<CommitRequest, 'transitions' | 'startsAtOnce'>,
-  inbox: Inbox | undefined,
-): CommitAnswer {
-  let missed: Miss | undefined;
-  const tried = <T>(act: () => T): T | undefined => {
-    try {
-      return act();
-    } catch (error) {
-      if (error instanceof Miss) missed = error;
-      // After a miss the state is not what it would be, and what fails may be the consequence.
-      else if (missed === undefined || !(error instanceof IllegalTransitionError)) throw error;
-      return undefined;
-    }
-  };
-  const taken: TakenOffer[] = [];
-  const started = new Set<EntityKey>();
-  const begin = (transition: OfferedTransition): OfferedTransition => atOnce(transition, startsAtOnce, started);
-  for (const entry of inbox?.entries ?? []) {
-    tried(() => {
-      const found = takeOffer(work, entry, inbox?.types, begin);
-      if (found !== undefined) taken.push(found);
-    });
-  }
-  const quarantined = work.quarantined.length;
-  const defers = (inbox?.left ?? 0) > 0;
-  const outcomes: Outcome[] = [];
-  for (const transition of transitions) {
-    const outcome = defers && transition.type === 'append' ? DEFERRED : tried(() => applyTransition(work, transition));
-    if (outcome !== undefined) outcomes.push(outcome);
-  }
-  const extra = work.numbers.verdicts - work.retention.verdictsMax;
-  if (extra > 0) tried(() => forgetOldest(work, extra));
-  if (missed !== undefined) throw missed;
-  const { now } = work;
-  return { outcomes, taken, now, nextSeq: work.numbers.nextSeq, ...(quarantined > 0 && { quarantined }) };
-}

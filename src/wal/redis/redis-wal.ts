@@ -25,7 +25,6 @@ import {
   type OutboxEntry,
   type QuarantinedOffer,
   ShardFullError,
-  ShardHeldError,
   type SharedWal,
   type SignOfLife,
   StaleEpochError,
@@ -33,16 +32,17 @@ import {
   type StoreDescription,
   StoreUnavailableError,
 } from '../wal.js';
-import { fatalRedisError, redisError } from './errors.js';
+import { redisError } from './errors.js';
 import { checkIdentity, FORMAT_VERSION, readClusterId, type StoreIdentity, startStore } from './identity.js';
-import { clusterChannels, DEFAULT_KEY_PREFIX, type ShardKeys, shardKeys, shardKeysByKind } from './keys.js';
+import { clusterChannels, DEFAULT_KEY_PREFIX, type ShardKeys, shardKeys } from './keys.js';
 import { OwnerMemory } from './memory.js';
 import { countsOf } from './numbers.js';
+import { openOnServer } from './opening.js';
 import { OFFER_BYTES_MAX, REDIS_OFFERS_TAKEN_MAX, type RedisWalOptions } from './options.js';
 import { OwnedShard, type ShardContext } from './owned-shard.js';
 import { ShardReads, SIGN_FIELDS, type SmallState, signOf } from './reads.js';
 import { type Held, headOf } from './records.js';
-import { Replication } from './replication.js';
+import { type Replication, replicationOf } from './replication.js';
 import { type RedisClient, runScript, SCRIPTS, type Script } from './scripts.js';
 import { checkServer } from './server-check.js';
 import { StoreTime } from './store-time.js';
@@ -124,42 +124,18 @@ export class RedisWal implements SharedWal {
     known.owned = undefined;
     known.reads.forget();
     checkIdentity(this.#prefix, identity, await this.#read(() => readClusterId(this.#client, this.#prefix)));
-    const kinds = shardKeysByKind(keys);
-    const silent = claim?.silent;
-    const reply = (await this.#run(
-      SCRIPTS.open,
-      [keys.meta, ...kinds.hash, ...kinds.zset, ...kinds.list, ...kinds.set],
-      [
-        ...[incarnation, claim?.node ?? '', claim === undefined ? '0' : '1'],
-        ...(silent === undefined
-          ? ['', '', '']
-          : [String(silent.epoch), silent.incarnation ?? '', String(silent.beat)]),
-        String((claim?.epochSeen ?? 0) + 1),
-        ...[kinds.hash, kinds.zset, kinds.list].map((list) => String(list.length)),
-        String(FORMAT_VERSION),
-      ],
-    )) as [number, ...unknown[]];
-    const [code, ...rest] = reply;
-    if (code === 1) throw new ShardHeldError(shard, signOf(rest as string[]));
-    if (code === 2) {
-      throw fatalRedisError(
-        `Shard ${shard} has format ${String(rest[0])}, and this version writes format ${FORMAT_VERSION}.`,
-      );
-    }
-    if (code === 3) {
-      throw fatalRedisError(
-        `The key ${String(rest[0])} belongs to this store and holds a ${String(rest[1])} of someone else. Choose another \`keyPrefix\`, or remove it.`,
-      );
-    }
+    const { epoch, former } = await this.#ask(
+      () => openOnServer(this.#client, keys, { shard, incarnation, claim }),
+      true,
+    );
     await context.proven();
-    const epoch = Number(rest[0]);
     const { owned, small, started } = await this.#takeOver(known, { shard, epoch, incarnation }, true);
     known.owned = owned;
     const { numbers, paused, letterTypes, nextDueAt } = small;
     return {
       epoch,
       nextSeq: numbers.nextSeq,
-      clean: rest[1] === '',
+      clean: former === '',
       inFlight: started.map(headOf),
       counts: countsOf(numbers),
       paused: paused.map(([, line]) => line),
@@ -418,13 +394,4 @@ export class RedisWal implements SharedWal {
       throw redisError(error, writes);
     }
   }
-}
-
-function replicationOf(options: RedisWalOptions): Replication | undefined {
-  const { durability = 'async', waiter, replicationTimeoutMs = 5_000 } = options;
-  if (durability === 'async') return undefined;
-  if (waiter === undefined) {
-    throw new TypeError('`durability: {replicas}` needs `waiter`: a connection of its own to the same server.');
-  }
-  return new Replication({ client: waiter, replicas: durability.replicas, timeoutMs: replicationTimeoutMs });
 }

@@ -4,6 +4,7 @@
  */
 import { StoreUnavailableError } from '../wal.js';
 import { redisError } from './errors.js';
+import type { RedisWalOptions } from './options.js';
 import type { RedisClient } from './scripts.js';
 
 export interface ReplicationOptions {
@@ -66,4 +67,14 @@ export class Replication {
 function asUnproven(error: Error): Error {
   if (!(error instanceof StoreUnavailableError)) return error;
   return new StoreUnavailableError(error.message, 'unknown', error.recoverable, { cause: error });
+}
+
+/** What the options ask for; undefined: the server alone is enough. */
+export function replicationOf(options: RedisWalOptions): Replication | undefined {
+  const { durability = 'async', waiter, replicationTimeoutMs = 5_000 } = options;
+  if (durability === 'async') return undefined;
+  if (waiter === undefined) {
+    throw new TypeError('`durability: {replicas}` needs `waiter`: a connection of its own to the same server.');
+  }
+  return new Replication({ client: waiter, replicas: durability.replicas, timeoutMs: replicationTimeoutMs });
 }

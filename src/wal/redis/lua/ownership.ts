@@ -10,7 +10,7 @@ import { OWNED } from './parts.js';
  *   lists there are, 11 format of the shard.
  * Answers: {0, epoch, former incarnation} done; {1, epoch, incarnation, node, beat} it is held; {2, format} another
  *   format; {3, key, type} a key holds something else. All but 0 changed nothing.
- * Writes: meta; in a new shard a sentinel in every key, so that none of them is ever absent (a cluster answers TRYAGAIN
+ * Writes: meta, with a delete first, so that a full memory keeps nobody from taking over; in a new shard a sentinel in every key, so that none of them is ever absent (a cluster answers TRYAGAIN
  *   for an absent key while its slot moves).
  */
 export const OPEN = `
@@ -31,6 +31,7 @@ for index = 2, #KEYS do
   local kind = redis.call('TYPE', KEYS[index])['ok']
   if kind ~= 'none' and kind ~= kindOf(index - 1) then return {3, KEYS[index], kind} end
 end
+redis.call('HDEL', KEYS[1], '-')
 for index = 2, #KEYS do
   local key, kind = KEYS[index], kindOf(index - 1)
   if kind == 'hash' then redis.call('HSETNX', key, '', '')

@@ -1,0 +1,48 @@
+/** Opening a shard on the server: the claim, and what can stand in its way. */
+import { type OpenClaim, ShardHeldError } from '../wal.js';
+import { fatalRedisError } from './errors.js';
+import { FORMAT_VERSION } from './identity.js';
+import { type ShardKeys, shardKeysByKind } from './keys.js';
+import { signOf } from './reads.js';
+import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
+
+export interface Opening {
+  readonly shard: number;
+  readonly incarnation: string;
+  readonly claim: OpenClaim | undefined;
+}
+
+/** The new epoch, and the incarnation that had the shard before (empty: none). @throws ShardHeldError */
+export async function openOnServer(
+  client: RedisClient,
+  keys: ShardKeys,
+  { shard, incarnation, claim }: Opening,
+): Promise<{ readonly epoch: number; readonly former: string }> {
+  const { hash, zset, list, set } = shardKeysByKind(keys);
+  const silent = claim?.silent;
+  const [code, ...rest] = (await runScript(
+    client,
+    SCRIPTS.open,
+    [keys.meta, ...hash, ...zset, ...list, ...set],
+    [
+      ...[incarnation, claim?.node ?? '', claim === undefined ? '0' : '1'],
+      ...(silent === undefined ? ['', '', ''] : [String(silent.epoch), silent.incarnation ?? '', String(silent.beat)]),
+      String((claim?.epochSeen ?? 0) + 1),
+      ...[hash, zset, list].map((kind) => String(kind.length)),
+      String(FORMAT_VERSION),
+    ],
+  )) as [number, ...string[]];
+  const [first = '', second = ''] = rest;
+  switch (code) {
+    case 0:
+      return { epoch: Number(first), former: second };
+    case 1:
+      throw new ShardHeldError(shard, signOf(rest));
+    case 2:
+      throw fatalRedisError(`Shard ${shard} has format ${first}, and this version writes format ${FORMAT_VERSION}.`);
+    default:
+      throw fatalRedisError(
+        `The key ${first} belongs to this store and holds a ${second} of someone else. Choose another \`keyPrefix\`, or remove it.`,
+      );
+  }
+}

@@ -1,0 +1,65 @@
+/** `durability: {replicas}`: nothing is resolved before replicas have it (M10). */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contractMessage, contractOffers } from '../../../src/testing/wal-contract-shard.js';
+import { RedisWal } from '../../../src/wal/redis/redis-wal.js';
+import { Clients } from '../../redis/clients.js';
+import { RedisServer, until } from '../../redis/harness.mjs';
+
+const clients = new Clients();
+let primary: RedisServer;
+let replica: RedisServer;
+
+beforeAll(async () => {
+  primary = await RedisServer.start({ appendonly: 'no' });
+  replica = await RedisServer.start({ appendonly: 'no' });
+  await replica.replicate(primary);
+  const client = await clients.single(primary);
+  await until('the replica acknowledges', async () => {
+    await client.set('probe', '1');
+    return (await client.wait(1, 100)) === 1;
+  });
+});
+
+afterAll(async () => {
+  clients.close();
+  replica.resume();
+  await replica.dispose();
+  await primary.dispose();
+});
+
+describe('a replicated store', () => {
+  it('resolves a commit, an offer and a verdict only when a replica has them (M10)', async () => {
+    const client = await clients.single(primary);
+    const waiter = await clients.single(primary);
+    const wal = new RedisWal({ client, waiter, durability: { replicas: 1 }, replicationTimeoutMs: 200 });
+    await wal.start();
+    expect(wal.description.durability).toMatch(/^replicated\(1\)/);
+    const { epoch } = await wal.open(0, 'me');
+    const message = contractMessage('m1', 'a', { messageId: 'k' });
+    const first = {
+      ...{ shard: 0, epoch, incarnation: 'me', number: 1 },
+      transitions: [{ type: 'append', message, dispatch: true }] as const,
+    };
+    await wal.commit(first);
+    replica.pause();
+    const unproven = { name: 'StoreUnavailableError', applied: 'unknown', recoverable: true };
+    const second = { ...first, number: 2, transitions: [{ type: 'complete', seq: 1, reply: '1' }] as const };
+    await expect(wal.commit(second)).rejects.toMatchObject(unproven);
+    await expect(wal.commit(second)).rejects.toMatchObject(unproven);
+    await expect(wal.status(0, 'm1')).rejects.toMatchObject(unproven);
+    const offers = contractOffers('s', 1, { type: 'append', message: contractMessage('o1') });
+    await expect(wal.offer(0, offers)).rejects.toMatchObject(unproven);
+    replica.resume();
+    expect((await wal.commit(second)).outcomes).toEqual([{ type: 'applied' }]);
+    expect(await wal.status(0, 'm1')).toMatchObject({ state: 'completed' });
+    await wal.offer(0, offers);
+    const { taken } = await wal.commit({ ...first, number: 3, transitions: [] });
+    expect(taken.length).toBe(1);
+    expect(await wal.counts(0)).toMatchObject({ accepted: 2, completed: 1 });
+  });
+
+  it('needs a connection of its own for waiting', async () => {
+    const client = await clients.single(primary);
+    expect(() => new RedisWal({ client, durability: { replicas: 1 } })).toThrow(/waiter/);
+  });
+});
