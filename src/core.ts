@@ -1,8 +1,9 @@
 /** `atomic-queues/core`: the library without NestJS. */
 
 export { EntityScope, EntityTypeScope } from './bus/entity-scope.js';
-export { AtomicQueuesNode, createNode, type Handler, type NodeOptions } from './bus/node.js';
+export { AtomicQueuesNode, createNode, type Handler, type NodeOptions, type SharedParts } from './bus/node.js';
 export { type MessageStatus, QueueBus } from './bus/queue-bus.js';
+export type { ClusterDescription } from './cluster/cluster-engine.js';
 export {
   type DeadLetter,
   type DeadLetterFilter,
@@ -29,6 +30,8 @@ export { JobCommand, JobQuery } from './message/job-decorators.js';
 export { QueueEntityId } from './message/queue-entity-id.js';
 export { Reply, type ReplyOf } from './message/reply.js';
 export type { AtomicQueuesConfig, EntityConfig, RetryPolicy, StoreConfig, WalConfig } from './runtime/config.js';
+export type { ClusterConfig } from './runtime/config-cluster.js';
+export type { RedisConfig, RedisOptions } from './runtime/config-redis.js';
 export { type Logger, silentLogger } from './runtime/logger.js';
 export type { Listener, TypedEvents } from './runtime/typed-events.js';
 export type { DeadLetterReason, FinalState, PendingState } from './wal/transition.js';

@@ -3,7 +3,7 @@ export * from './core.js';
 export { AtomicQueuesModule } from './nestjs/atomic-queues.module.js';
 export { DeadLetterService } from './nestjs/dead-letter-service.js';
 export { AtomicQueuesEvents } from './nestjs/events.js';
-export { AtomicQueuesHealth, type AtomicQueuesHealthReport } from './nestjs/health.js';
+export { type AtomicQueuesClusterHealth, AtomicQueuesHealth, type AtomicQueuesHealthReport } from './nestjs/health.js';
 export { type Job, JobHandler } from './nestjs/job-handler.js';
 // Takes the place of the core's type of the same name: an application injects it by its class.
 export { MessageContext } from './nestjs/message-context.js';

@@ -3,6 +3,17 @@
  * the library tests itself: the contract suite of stores, a store that fails on demand, and the history checker.
  */
 
+export { MemoryClusterState, MemoryClusterStore } from './cluster/memory-cluster-store.js';
+export {
+  MemoryNetwork,
+  type MemoryNetworkOptions,
+  MemoryTransport,
+} from './cluster/transport/memory/memory-transport.js';
+export {
+  type ClusterStoreContractCase,
+  type ClusterStoreFactory,
+  clusterStoreContractCases,
+} from './testing/cluster-store-contract.js';
 export { type Fault, FaultyWal, type WalCall } from './testing/faulty-wal.js';
 export type * from './testing/history.js';
 export { checkHistory, HistoryChecker } from './testing/history-checker.js';
@@ -41,6 +52,11 @@ export {
   type TestAppOptions,
 } from './testing/test-app.js';
 export { type AppEvent, EventLog } from './testing/test-app-events.js';
+export {
+  type TransportContractCase,
+  type TransportFactory,
+  transportContractCases,
+} from './testing/transport-contract.js';
 export { VirtualRuntime, type VirtualRuntimeOptions } from './testing/virtual-runtime.js';
 export {
   ContractClock,

@@ -157,6 +157,11 @@ function storeContradictions(config: ResolvedConfig, input: AtomicQueuesConfig):
       `store.durability is ${show(store.durability)}, which is for the embedded store, and redis is given; expected 'async' or 'replicated(1)' (or more replicas).`,
     );
   }
+  if (config.redis.kind === 'cluster' && config.redis.replicas > 0) {
+    problems.push(
+      `store.durability is ${show(store?.durability)} and redis is a Redis Cluster; waiting for replicas is not available there yet. Expected 'async', or one server with replicas (redis.sentinels).`,
+    );
+  }
   return problems;
 }
 
