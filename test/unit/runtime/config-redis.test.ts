@@ -133,6 +133,10 @@ describe('the option redis', () => {
     [{ redis: {}, store: { durability: 'fsync' } }, ['store.durability is "fsync"', 'redis is given']],
     [{ store: { durability: 'async' } }, ['store.durability is "async"', 'redis is not given']],
     [{ store: { durability: 'replicated(2)' } }, ['store.durability is "replicated(2)"', 'redis is not given']],
+    [
+      { redis: { cluster: [{ host: 'h' }] }, store: { durability: 'replicated(1)' } },
+      ['redis is a Redis Cluster', 'not available there yet'],
+    ],
     [{ redis: {}, wal: { enabled: false } }, ['wal.enabled is false', 'redis is given']],
   ])('refuses the contradiction in %j, naming both', (config, words) => {
     const problems = problemsOf(config);
