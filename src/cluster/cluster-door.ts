@@ -42,6 +42,7 @@ export class ClusterDoor implements MessageDoor {
 
   enqueue(submission: Submission): Promise<Receipt> {
     const { shard } = this.place(submission);
+    this.refuse(submission, currentStart() !== undefined);
     const tenure = this.options.serving(shard);
     if (tenure !== undefined)
       return this.orElsewhere(
@@ -49,19 +50,20 @@ export class ClusterDoor implements MessageDoor {
         tenure,
         () => this.enqueue(submission),
       );
-    this.admit(submission, currentStart() !== undefined);
+    check(submission);
     const append = this.appendOf(shard, withOwnHeaders(submission));
     return this.offer(shard, append).then(() => ({ id: append.message.id }));
   }
 
   enqueueAndWait(given: Submission, options: WaitOptions): Promise<unknown> {
     const { key, shard } = this.place(given);
+    this.refuse(given, false);
     const tenure = this.options.serving(shard);
     if (tenure !== undefined) {
       const wait = (): Promise<unknown> => tenure.submitter.enqueueAndWait(given, options);
       return this.orElsewhere(wait, tenure, () => this.enqueueAndWait(given, options));
     }
-    this.admit(given, false);
+    check(given);
     const start = currentStart();
     if (start !== undefined) refuseDeadlock(start, key);
     const chain = start === undefined ? undefined : chainOf(start);
@@ -90,7 +92,8 @@ export class ClusterDoor implements MessageDoor {
     submissions.forEach((submission, index) => {
       const { shard } = this.place(submission);
       if (submission.isVolatile) throw volatileInBulk(submission);
-      if (this.options.serving(shard) === undefined) this.admit(submission, currentStart() !== undefined);
+      this.refuse(submission, currentStart() !== undefined);
+      check(submission);
       const indexes = shards.get(shard);
       if (indexes === undefined) shards.set(shard, [index]);
       else indexes.push(index);
@@ -181,12 +184,10 @@ export class ClusterDoor implements MessageDoor {
     );
   }
 
-  private admit(submission: Submission, finishing: boolean): void {
-    const { entityType, entityId, name, options, isVolatile } = submission;
-    const subject = { entityType, entityId, name };
-    const refusal = this.options.refusal(subject, finishing);
+  /** Whoever owns the entity: what this node cannot follow any more it does not begin (I8). */
+  private refuse({ entityType, entityId, name }: Submission, finishing: boolean): void {
+    const refusal = this.options.refusal({ entityType, entityId, name }, finishing);
     if (refusal !== undefined) throw refusal;
-    checkOptions(options, subject, isVolatile);
   }
 
   private timedOut(
@@ -212,6 +213,10 @@ export class ClusterDoor implements MessageDoor {
     );
     if (cancelling) this.options.withdraw(shard, id);
   }
+}
+
+function check({ entityType, entityId, name, options, isVolatile }: Submission): void {
+  checkOptions(options, { entityType, entityId, name }, isVolatile);
 }
 
 function volatileInBulk({ entityType, entityId, name }: Submission): AtomicQueuesError {

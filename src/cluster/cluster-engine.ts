@@ -162,6 +162,7 @@ export class ClusterEngine implements Engine {
         events.emit('shardLost', { shard, error });
         if (!(error instanceof StaleEpochError)) void this.tenures.look();
       },
+      storeGone: (error) => this.lose(error),
       moveDeadlineMs: MOVE_DEADLINE_MS,
     });
     this.desk = new RequestDesk({
@@ -264,7 +265,7 @@ export class ClusterEngine implements Engine {
       await store.start();
       await transport.start(this.incarnation, (message) => this.receive(message));
       const types = this.handledTypes();
-      if (Object.keys(types).length > 0) this.groupIndex = await store.bind(this.group, types);
+      if (Object.keys(types).length > 0) this.groupIndex = await this.bind(types);
       await this.heart.join();
       this.heart.start();
       this.health?.start();
@@ -328,6 +329,18 @@ export class ClusterEngine implements Engine {
       abandoned: reports.flatMap(([, report]) => report?.abandoned ?? []),
       pending: reports.reduce((sum, [, report]) => sum + (report?.pending ?? 0), 0),
     };
+  }
+
+  /**
+   * Owners take in only types that are allowed in their shards, also owners that have no handlers for a type which is new
+   * to the group. So the types are allowed before anyone can learn from the binding that there are any to send.
+   */
+  private async bind(types: Record<string, readonly string[]>): Promise<number> {
+    const { store, wal } = this.options;
+    const index = await store.bind(this.group, {});
+    const names = Object.keys(types);
+    await Promise.all(this.routes.shardsOf(index).map((shard) => wal.allowTypes(shard, names)));
+    return store.bind(this.group, types);
   }
 
   // What the node says and hears.
@@ -432,6 +445,7 @@ export class ClusterEngine implements Engine {
     return {
       address: this.incarnation,
       offerPollMs: OFFER_POLL_MS,
+      deadlines: this.deadlines,
       tell: (replyTo, id, verdict) => this.send(replyTo, { type: 'verdict', id, verdict }),
       waitElsewhere: (id, subject, waiter) => this.waits.add(shard, id, subject, waiter),
       askElsewhere: (query, waiter) => {
@@ -456,12 +470,17 @@ export class ClusterEngine implements Engine {
         if (answer.type === 'verdict') this.waits.answerNow(waiter, subject, answer.verdict);
       },
       () => !waiter.isSettled,
+      () => waiter.fail(notAnswered({ entityType, entityId, name })),
     );
   }
 
   private async waitForAnswers(endsAt: number): Promise<void> {
     const { clock, timers } = this.options.runtime;
-    while (this.waits.size > 0 && clock.monotonic() < endsAt && this.phase !== 'lost') {
+    // Where nobody else is, nobody gives the answers.
+    const others = (): boolean =>
+      this.membership !== undefined &&
+      liveMembers(this.membership).some(({ record }) => record.state === 'up' && record.serverId !== this.serverId);
+    while (this.waits.size > 0 && others() && clock.monotonic() < endsAt && this.phase !== 'lost') {
       await new Promise<void>((resolve) => timers.set(resolve, UPKEEP_MS / 4));
     }
   }
@@ -610,6 +629,12 @@ export interface ClusterDescription {
     readonly pending: number;
     readonly state: 'opening' | 'serving' | 'leaving' | 'ended';
   }[];
+}
+
+function notAnswered(subject: ErrorSubject): AtomicQueuesError {
+  return new AtomicQueuesError('SHUTTING_DOWN', 'This node has stopped; the query was not answered. Ask again.', {
+    subject,
+  });
 }
 
 function stillInStore(messageId: string, subject: ErrorSubject): AtomicQueuesError {

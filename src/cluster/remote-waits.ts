@@ -50,6 +50,7 @@ export class RemoteWaits {
   private readonly waits = new Map<string, Wait>();
   private timer: TimerHandle | undefined;
   private readonly looking = new Set<Wait>();
+  private endedWith: ((id: string, subject: ErrorSubject) => Error) | undefined;
 
   constructor(private readonly options: RemoteWaitsOptions) {}
 
@@ -59,6 +60,10 @@ export class RemoteWaits {
 
   add(shard: number, id: string, subject: ErrorSubject, waiter: ReplyWaiter, offering?: 'offering'): void {
     if (waiter.isSettled) return;
+    if (this.endedWith !== undefined) {
+      waiter.fail(this.endedWith(id, { ...subject, messageId: id }));
+      return;
+    }
     const { clock } = this.options;
     this.waits.set(id, {
       id,
@@ -103,7 +108,9 @@ export class RemoteWaits {
     this.waits.delete(id);
   }
 
+  /** The node stops: every wait ends with this error, those too that are still handed over. */
   failAll(error: (id: string, subject: ErrorSubject) => Error): void {
+    this.endedWith = error;
     for (const { id, subject, waiter } of this.waits.values()) waiter.fail(error(id, subject));
     this.waits.clear();
   }

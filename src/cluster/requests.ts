@@ -24,6 +24,8 @@ interface Pending {
   readonly answered: (answer: Answer) => void;
   /** Whether anyone still wants the answer. */
   readonly isWanted: () => boolean;
+  /** The node stops, and there will be no answer. */
+  readonly stopped: () => void;
   nextSendAt: number;
 }
 
@@ -43,9 +45,9 @@ export class Requests {
     return this.pending.size;
   }
 
-  send(request: Request, answered: (answer: Answer) => void, isWanted: () => boolean): void {
+  send(request: Request, answered: (answer: Answer) => void, isWanted: () => boolean, stopped: () => void): void {
     const nextSendAt = this.options.clock.monotonic() + AGAIN_MS;
-    this.pending.set(request.id, { request, answered, isWanted, nextSendAt });
+    this.pending.set(request.id, { request, answered, isWanted, stopped, nextSendAt });
     this.options.send(request);
     this.arm();
   }
@@ -67,7 +69,9 @@ export class Requests {
   stop(): void {
     if (this.timer !== undefined) this.options.timers.clear(this.timer);
     this.timer = undefined;
+    const left = [...this.pending.values()];
     this.pending.clear();
+    for (const { stopped } of left) stopped();
   }
 
   private arm(): void {

@@ -28,7 +28,10 @@ export interface TenureOptions extends Omit<ShardOwnerOptions, 'wal' | 'cluster'
   readonly wal: SharedWal;
   readonly claim: OpenClaim;
   readonly leaseTimes: LeaseTimes;
-  readonly hooks: Pick<ClusterHooks, 'address' | 'offerPollMs' | 'tell' | 'waitElsewhere' | 'askElsewhere'>;
+  readonly hooks: Pick<
+    ClusterHooks,
+    'address' | 'offerPollMs' | 'deadlines' | 'tell' | 'waitElsewhere' | 'askElsewhere'
+  >;
   /** The shard is not this tenure's any more, and it did not hand it over. */
   readonly lost: (tenure: Tenure, error: Error) => void;
 }
@@ -118,6 +121,11 @@ export class Tenure {
     }
   }
 
+  /** Whether a handler has not settled. */
+  get isAtWork(): boolean {
+    return this.owner.isOpen && this.owner.executor.running.size > 0;
+  }
+
   run(): void {
     if (this.state === 'serving') this.owner.run();
   }
@@ -174,7 +182,11 @@ export class Tenure {
   }
 
   private mayStart(): boolean {
-    return this.lease !== undefined && mayStart(this.lease, this.options.leaseTimes, this.now());
+    if (this.lease === undefined) return false;
+    const may = mayStart(this.lease, this.options.leaseTimes, this.now());
+    // Whoever asked in vain is looked at again, also when the doubt is gone before the next upkeep.
+    if (!may) this.wasHeld = false;
+    return may;
   }
 
   private sending(): () => void {

@@ -4,7 +4,7 @@
  *
  * Owns: the tenures and the proofs. It has no timer: the node's upkeep calls `upkeep` and `look`.
  */
-import { type OpenClaim, ShardHeldError, type SharedWal, type SignOfLife } from '../wal/wal.js';
+import { type OpenClaim, ShardHeldError, type SharedWal, type SignOfLife, StoreUnavailableError } from '../wal/wal.js';
 import { claimOf, epochMet, nothingWatched, type ShardWatch, signsRead, unwatched } from './shard-watch.js';
 import { Tenure, type TenureOptions } from './tenure.js';
 
@@ -19,6 +19,8 @@ export interface TenuresOptions extends Omit<TenureOptions, 'shard' | 'claim' | 
   readonly released: (shard: number) => void;
   readonly opened: (tenure: Tenure) => void;
   readonly lost: (shard: number, error: Error) => void;
+  /** The store is gone, or is another one: nothing that this node could do would be right. */
+  readonly storeGone: (error: Error) => void;
   /** How long a running handler may keep a shard from being moved for balance, milliseconds. */
   readonly moveDeadlineMs: number;
 }
@@ -37,8 +39,8 @@ export class Tenures {
   private wanted: ReadonlySet<number> = new Set();
   /** Every shard of the group. */
   private watched: readonly number[] = [];
-  /** Incarnations of tenures that have ended here without a release. */
-  private readonly endedHere = new Set<string>();
+  /** The last tenure of a shard that has ended here without a release. */
+  private readonly endedHere = new Map<number, Tenure>();
   private isLooking = false;
   private lookAgain = false;
   private isStopped = false;
@@ -99,8 +101,9 @@ export class Tenures {
         this.lookAgain = false;
         await this.lookOnce();
       } while (this.lookAgain && !this.isStopped);
-    } catch {
-      // A store that cannot be read is looked at again with the next upkeep.
+    } catch (error) {
+      // A store that cannot be read is looked at again with the next upkeep, unless no waiting will help.
+      if (error instanceof StoreUnavailableError && !error.recoverable) this.options.storeGone(error);
     } finally {
       this.isLooking = false;
     }
@@ -151,8 +154,11 @@ export class Tenures {
     const { serverId, leaseMs } = this.options;
     const claim = claimOf(this.watch, shard, { node: serverId, incarnation: '', leaseMs });
     if (claim !== undefined || sign?.incarnation === undefined) return claim;
-    // A tenure of this node that has ended writes nothing more: nobody knows better that it is silent.
-    return this.endedHere.has(sign.incarnation) ? { node: serverId, silent: sign, epochSeen: sign.epoch } : undefined;
+    // A tenure of this node that has ended writes nothing more: nobody knows better that it is silent. A handler of it that
+    // is still at work has what it would have elsewhere, the rest of its lease, before its entity goes on (I3).
+    const ended = this.endedHere.get(shard);
+    if (ended?.incarnation !== sign.incarnation || ended.isAtWork) return undefined;
+    return { node: serverId, silent: sign, epochSeen: sign.epoch };
   }
 
   private async open(shard: number, claim: TenureOptions['claim'], delayMs: number): Promise<void> {
@@ -172,6 +178,7 @@ export class Tenures {
       await wal.allowTypes(shard, types());
       await tenure.open(this.runs);
       this.watch = epochMet(this.watch, shard, tenure.epoch);
+      this.endedHere.delete(shard);
       if (this.runs) tenure.run();
       opened(tenure);
     } catch (error) {
@@ -203,7 +210,7 @@ export class Tenures {
 
   private lost(tenure: Tenure, error: Error): void {
     const { shard } = tenure;
-    if (tenure.incarnation !== '') this.endedHere.add(tenure.incarnation);
+    this.endedHere.set(shard, tenure);
     if (this.tenures.get(shard) === tenure) this.tenures.delete(shard);
     this.watch = epochMet(this.watch, shard, tenure.epoch);
     this.options.lost(shard, error);

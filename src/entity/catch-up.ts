@@ -15,7 +15,8 @@ const SCAN_PAGE = 2_000;
 const LOOK_AGAIN_MS = 50;
 
 export class CatchUp {
-  isActive = false;
+  /** Until all that stands in line has been read: what a commit puts there meanwhile is found by the reading. */
+  isActive = true;
   private after = 0;
   private underWay = 0;
   private newestPlace = 0;
@@ -29,11 +30,11 @@ export class CatchUp {
     for (;;) {
       const count = await this.readPage();
       pending += count;
-      if (count < SCAN_PAGE) break;
-      if (pending >= this.owner.options.config.residentPlacesMax) {
-        this.isActive = true;
+      if (count < SCAN_PAGE && this.newestPlace <= this.after) {
+        this.isActive = false;
         break;
       }
+      if (pending >= this.owner.options.config.residentPlacesMax) break;
       await this.turn();
     }
     this.tellParked();
@@ -80,13 +81,21 @@ export class CatchUp {
     this.newestPlace = Math.max(this.newestPlace, place);
   }
 
+  /** Whether what stands at this place has its place here by the reading, or will have. */
+  covers(place: number): boolean {
+    return this.isActive || place <= this.after;
+  }
+
   private async readPage(): Promise<number> {
     const { wal, shard } = this.owner.options;
+    const newest = this.newestPlace;
     const page = await wal.scan(shard, this.after, SCAN_PAGE);
     for (const head of page) {
       this.placeInLine(head);
       this.after = head.seq;
     }
+    // What was there before the reading began and was not found has left the line since.
+    if (page.length < SCAN_PAGE) this.after = Math.max(this.after, newest);
     return page.length;
   }
 

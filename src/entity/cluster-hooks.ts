@@ -4,6 +4,7 @@
  */
 import type { MessageHeaders } from '../message/envelope.js';
 import type { ErrorSubject } from '../message/errors.js';
+import type { Deadlines } from '../runtime/deadlines.js';
 import type { Verdict } from '../wal/transition.js';
 import type { ReplyWaiter } from './reply-waiter.js';
 
@@ -12,6 +13,8 @@ export interface ClusterHooks {
   readonly address: string;
   /** How often an idle owner looks for offers that no hint told of, milliseconds. */
   readonly offerPollMs: number;
+  /** The node's, for those who wait: a wait outlives the tenure that it began in. */
+  readonly deadlines: Deadlines;
   /** Whether the lease still lets handlers start (M7). */
   mayStart(): boolean;
   /** Tells who waits on another node, or here for a message that was offered. A hint: it may be lost. */

@@ -109,8 +109,11 @@ export class EntityWorker {
 
   /** Takes in something that stands in line already: a volatile query, or a message that the store put there. */
   line(entry: MailboxEntry): void {
-    if (typeof entry !== 'number' && entry.seq > 0) this.mailbox.insertByPlace(entry);
-    else this.mailbox.push(entry);
+    if (typeof entry !== 'number' && entry.seq > 0) {
+      this.mailbox.insertByPlace(entry);
+      // Appends that wait to be sent come behind it, and must not start first (I4).
+      for (const { append } of this.marked) if (append !== undefined) append.dispatch = false;
+    } else this.mailbox.push(entry);
     this.advance();
   }
 
@@ -190,6 +193,13 @@ export class EntityWorker {
         error: { name: 'NotStarted', message: 'Marked ahead and put back before it started.' },
       });
     }
+    this.letSlotGo();
+  }
+
+  /** The shard has gone: what has not started will not start here, and its slot is for others. */
+  leave(): void {
+    if (this.running?.stage !== 'running') this.running = undefined;
+    this.marked = this.marked.filter((each) => each === this.running);
     this.letSlotGo();
   }
 
@@ -293,6 +303,7 @@ export class EntityWorker {
 
   private appendAnswered(item: Item, outcome: Outcome, now: number): void {
     const isMarked = item.appendDispatches;
+    item.append = undefined;
     if (outcome.type === 'appended') {
       item.seq = outcome.seq;
       item.enqueuedAt = now;

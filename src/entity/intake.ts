@@ -18,7 +18,7 @@ export class Intake {
 
   /** A message that the store has put in line takes its place here. */
   enterLine(message: StoredMessage, known?: Item): void {
-    if (this.owner.catchUp.isActive) {
+    if (this.owner.catchUp.covers(message.seq)) {
       this.owner.catchUp.stands(message.seq);
       return;
     }

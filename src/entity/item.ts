@@ -49,6 +49,8 @@ export class Item implements Participant {
   expiresAt = 0;
   /** The append asked for a dispatch in the same commit. */
   appendDispatches = false;
+  /** That append, until it is answered. One that has not been sent yet can still do without the dispatch. */
+  append: { dispatch: boolean } | undefined;
   /** Counted in the node's and the worker's depth. */
   counted = false;
   /** Characters of its payload that the node counts as held in memory. */

@@ -73,8 +73,18 @@ export class LineHost implements WorkerHost {
     item.accepted = undefined;
     item.refuse = undefined;
     accept?.({ id: item.id });
+    this.leaveIfLost(item);
     if (item.expiresAt > 0 && item.stage === 'waiting') this.watchExpiry(item);
     this.owner.accounts.spare(item);
+  }
+
+  /** The shard was lost while the append was on its way: whoever owns it now makes the verdict. */
+  private leaveIfLost(item: Item): void {
+    const { cluster } = this.owner.options;
+    if (cluster === undefined || this.owner.lostWith === undefined || item.waiter === undefined) return;
+    const { waiter } = item;
+    item.waiter = undefined;
+    cluster.waitElsewhere(item.id, item.errorSubject(), waiter);
   }
 
   duplicate(item: Item, outcome: Extract<Outcome, { type: 'duplicate' }>): void {
@@ -85,7 +95,10 @@ export class LineHost implements WorkerHost {
     if (waiter === undefined) return;
     item.waiter = undefined;
     item.id = outcome.id;
-    if (outcome.verdict === undefined) this.owner.verdicts.waitFor(outcome.id, waiter);
+    const { cluster } = this.owner.options;
+    if (outcome.verdict === undefined && cluster !== undefined && this.owner.lostWith !== undefined)
+      cluster.waitElsewhere(item.id, item.errorSubject(), waiter);
+    else if (outcome.verdict === undefined) this.owner.verdicts.waitFor(outcome.id, waiter);
     else this.owner.verdicts.answer(waiter, item.errorSubject(), outcome.verdict);
   }
 

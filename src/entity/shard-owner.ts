@@ -254,6 +254,7 @@ export class ShardOwner implements GroupCommitEvents {
     life?.housekeeping.stop();
     this.delayedMessages.stop();
     this.deadlines.stop();
+    for (const worker of this.directory.all()) worker.leave();
     this.directory.stop();
     this.share.isStarving(this, false);
     this.door.leave();

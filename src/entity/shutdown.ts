@@ -104,8 +104,12 @@ function leaveWaiting(owner: ShardOwner): void {
     const { waiter } = item;
     if (waiter === undefined || isUnderWay(item)) continue;
     item.waiter = undefined;
-    if (!item.isVolatile) cluster.waitElsewhere(item.id, item.errorSubject(), waiter);
-    else {
+    if (!item.isVolatile) {
+      // Should the shard stay here after all, its verdict goes the way on which it is waited for now.
+      item.replyTo = cluster.address;
+      item.keepVerdict = true;
+      cluster.waitElsewhere(item.id, item.errorSubject(), waiter);
+    } else {
       cluster.askElsewhere(queryOf(item), waiter);
       item.worker.dropVolatile(item);
     }

@@ -87,7 +87,7 @@ export class Submitter {
       item.waiter = new ReplyWaiter(
         resolve,
         reject,
-        this.owner.deadlines,
+        this.owner.options.cluster?.deadlines ?? this.owner.deadlines,
         timeoutMs,
         (waiter) => this.waitEnded(item, waiter, timeoutMs, options.cancelOnTimeout === true),
         onSettled,
@@ -205,7 +205,9 @@ export class Submitter {
   private lineUpAfterRead(item: Item): void {
     if (this.owner.options.cluster === undefined) this.lineUp(item);
     else {
-      this.owner.commits.afterRead((lost) => {
+      this.owner.commits.afterRead((error) => {
+        // The shard may also have been lost while the read was on its way, and the read have come back well.
+        const lost = error ?? this.owner.lostWith;
         if (lost === undefined) this.lineUp(item);
         else item.worker.queryRefused(item, lost);
       });
@@ -224,8 +226,10 @@ export class Submitter {
     const message = envelopeOf(item.id, submission, item.waiter === undefined ? undefined : cluster?.address);
     const delayed = options.delayMs !== undefined || options.runAt !== undefined;
     const dispatch = item.worker.enter(item, !delayed);
-    if (!delayed && options.expiresInMs === undefined) return { type: 'append', message, dispatch };
-    return { type: 'append', message, dispatch, ...timesOf(options) };
+    const times = !delayed && options.expiresInMs === undefined ? undefined : timesOf(options);
+    const append = { type: 'append' as const, message, dispatch, ...times };
+    if (dispatch) item.append = append;
+    return append;
   }
 
   private waitEnded(item: Item, waiter: ReplyWaiter, timeoutMs: number, cancel: boolean): void {

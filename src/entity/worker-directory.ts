@@ -40,7 +40,13 @@ export class WorkerDirectory {
   private readonly held = new Map<EntityKey, number[]>();
   private sweepTimer: TimerHandle | undefined;
 
-  constructor(private readonly options: DirectoryOptions) {}
+  /** Where workers are counted: with the node's, until the shard has gone. */
+  private share: Pick<NodeShare, 'activeWorkers' | 'residentWorkers'>;
+  private isStopped = false;
+
+  constructor(private readonly options: DirectoryOptions) {
+    this.share = options.share;
+  }
 
   /** Workers that have work. */
   get active(): number {
@@ -72,7 +78,8 @@ export class WorkerDirectory {
   /** The entity's worker, made if need be, with the entity's backlog in its line. It counts as active from now on. */
   activate(key: EntityKey): EntityWorker {
     let worker = this.workers.get(key);
-    const { workersMax, make, spawned, share } = this.options;
+    const { share } = this;
+    const { workersMax, make, spawned } = this.options;
     if (worker !== undefined) {
       this.wake(worker);
       return worker;
@@ -162,7 +169,8 @@ export class WorkerDirectory {
   becameIdle(worker: EntityWorker): void {
     if (this.idle.has(worker) || this.workers.get(worker.key) !== worker) return;
     this.idle.set(worker, this.options.clock.monotonic());
-    this.options.share.activeWorkers -= 1;
+    this.share.activeWorkers -= 1;
+    if (this.isStopped) return;
     if (this.idle.size > IDLE_WORKERS_MAX) this.evictLongestIdle();
     this.sweepTimer ??= this.options.timers.set(this.sweep, SWEEP_INTERVAL_MS);
   }
@@ -175,8 +183,11 @@ export class WorkerDirectory {
     if (this.sweepTimer !== undefined) this.options.timers.clear(this.sweepTimer);
     this.sweepTimer = undefined;
     for (const worker of [...this.workers.values()]) this.options.removed(worker, 'stopped');
-    this.options.share.activeWorkers -= this.active;
-    this.options.share.residentWorkers -= this.workers.size;
+    this.share.activeWorkers -= this.active;
+    this.share.residentWorkers -= this.workers.size;
+    // An answer that comes late may still make a worker; it is no business of the node's any more.
+    this.share = { activeWorkers: 0, residentWorkers: 0 };
+    this.isStopped = true;
     this.workers.clear();
     this.idle.clear();
     this.backlog.clear();
@@ -189,14 +200,14 @@ export class WorkerDirectory {
   }
 
   private wake(worker: EntityWorker): void {
-    if (this.idle.delete(worker)) this.options.share.activeWorkers += 1;
+    if (this.idle.delete(worker)) this.share.activeWorkers += 1;
   }
 
   /** Only idle workers are removed. */
   private remove(worker: EntityWorker, reason: 'idle' | 'evicted'): void {
     this.idle.delete(worker);
     this.workers.delete(worker.key);
-    this.options.share.residentWorkers -= 1;
+    this.share.residentWorkers -= 1;
     this.options.removed(worker, reason);
   }
 

@@ -15,7 +15,6 @@ import {
   passedOn,
   section,
   text,
-  visibleName,
   whole,
 } from './config-values.js';
 import { entityTypeFault } from './name-rule.js';
@@ -70,7 +69,9 @@ export const configSchema = section({
   cluster: clusterSchema.optional(),
   grpc: grpcSchema.optional(),
   entities: entitiesSchema.default({}),
-  keyPrefix: visibleName(64).default('aq'),
+  keyPrefix: text('1 to 64 visible characters without blanks and braces', (value) =>
+    /^[!-z|~]{1,64}$/.test(value),
+  ).default('aq'),
   maxTotalWorkers: whole('workers', 0, COUNT_MAX, orUnbounded).default(10_000),
   maxTotalQueueDepth: whole('messages', 0, COUNT_MAX, orUnbounded).default(100_000),
   maxRunningHandlers: whole('handlers', 0, COUNT_MAX, orUnbounded).default(0),

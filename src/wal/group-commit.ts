@@ -257,9 +257,12 @@ export class GroupCommit {
     let reading: Reader[] = [];
     while (this.lostWith === undefined && (evenIfEmpty || batch.transitions.length > 0)) {
       evenIfEmpty = false;
-      this.pollAgain = false;
-      reading.push(...this.readers);
-      this.readers = [];
+      // A repeated commit may be answered as the first time, with what was in the inbox then (M1): it reads nothing anew.
+      if (!this.unproven) {
+        this.pollAgain = false;
+        reading.push(...this.readers);
+        this.readers = [];
+      }
       const startedAt = clock.monotonic();
       let answer: CommitAnswer;
       try {

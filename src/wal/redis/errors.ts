@@ -64,6 +64,6 @@ function adviceFor(message: string): string {
   if (/WRONGTYPE/.test(message))
     return 'A key of the store holds something else: choose another `keyPrefix`, or remove what is there.';
   if (/WRONGPASS|NOAUTH/.test(message)) return 'Check user name and password of the connection.';
-  if (/NOPERM/.test(message)) return 'The user needs more permissions (see the page on operating Redis).';
+  if (/NOPERM/.test(message)) return 'The user needs more permissions; docs/redis.md shows a user that has them all.';
   return 'Check the server and its version (6.2 or newer is needed).';
 }

@@ -25,7 +25,7 @@ import {
   numberInId,
   pointerOf,
 } from './records.js';
-import type { RedisClient } from './scripts.js';
+import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
 import { bucketOfName, fromField, toField } from './text.js';
 
 /** Looks at a message that moves while it is looked for. */
@@ -296,17 +296,17 @@ export class ShardReads {
   }
 
   /** Runs commands on one shard's keys in one moment. */
-  async #together(commands: readonly (readonly string[])[]): Promise<readonly unknown[]> {
-    const replies = await this.client.multi(commands.map((command) => [...command])).exec();
-    if (replies === null) throw new Error('Redis gave up a transaction.');
-    return replies.map(([error, value]) => {
-      if (error !== null) throw error;
-      return value;
-    });
+  /** Reads of one moment: each a command, its key and what follows. */
+  async #together(
+    commands: readonly (readonly [command: string, key: string, ...args: string[]])[],
+  ): Promise<readonly unknown[]> {
+    const keys = commands.map(([, key]) => key);
+    const args = commands.flatMap(([command, , ...rest]) => [command, String(rest.length), ...rest]);
+    return (await runScript(this.client, SCRIPTS.read, keys, args)) as readonly unknown[];
   }
 }
 
-type Fields = Readonly<Record<string, string>> | readonly string[];
+type Fields = readonly string[];
 
 export const SIGN_FIELDS = ['epoch', 'incarnation', 'node', 'beat'] as const;
 
@@ -320,17 +320,12 @@ export function signOf([epoch, incarnation, node, beat]: readonly (string | null
   };
 }
 
-/** Pairs of a hash as ioredis gives them, inside a transaction or outside of one; without the sentinel. */
+/** Pairs of a hash as a script gives them, without the sentinel. */
 function entriesOf(fields: Fields): [string, string][] {
-  if (!isList(fields)) return Object.entries(fields).filter(([field]) => field !== '');
   const entries: [string, string][] = [];
   for (let at = 0; at + 1 < fields.length; at += 2)
     if (fields[at] !== '') entries.push([fields[at] as string, fields[at + 1] as string]);
   return entries;
-}
-
-function isList(fields: Fields): fields is readonly string[] {
-  return Array.isArray(fields);
 }
 
 function pendingStatus(message: Pick<Held, 'id' | 'state' | 'entityType' | 'entityId' | 'attempt'>): StatusRecord {

@@ -187,6 +187,9 @@ export class RedisWal implements SharedWal {
   async allowTypes(shard: number, entityTypes: readonly string[]): Promise<void> {
     if (entityTypes.length === 0) return;
     const { keys } = this.#shard(shard);
+    // Most of the time they are known, and then a full memory must not keep anyone from opening the shard.
+    const known = await this.#ask(() => this.#client.smismember(keys.types, '', ...entityTypes), false);
+    if (known.every((each) => each === 1)) return;
     await this.#ask(() => this.#client.sadd(keys.types, '', ...entityTypes), true);
   }
 

@@ -7,6 +7,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { COMMIT } from './lua/commit.js';
 import { OFFER, PEEK_INBOX } from './lua/inbox.js';
 import { OPEN, RELEASE, RENEW } from './lua/ownership.js';
+import { READ } from './lua/reads.js';
 import { MAKE_STORE } from './lua/store.js';
 
 export type RedisClient = Redis | Cluster;
@@ -28,6 +29,7 @@ export const SCRIPTS = {
   release: script(RELEASE),
   renew: script(RENEW),
   makeStore: script(MAKE_STORE),
+  read: script(READ),
 } as const;
 
 /** The script's answer. It runs at most once: a server that does not know the hash has run nothing. */

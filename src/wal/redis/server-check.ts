@@ -15,7 +15,7 @@ export async function checkServer(client: RedisClient, warn: (message: string) =
       throw fatalRedisError('This Redis is a read-only replica. Connect to the master, or through Sentinel.');
     }
   }
-  const policy = await asked(async () => policyOf(await client.config('GET', 'maxmemory-policy'), info));
+  const policy = policyOf(await asked(() => client.config('GET', 'maxmemory-policy')), info);
   if (policy !== undefined && policy !== 'noeviction') {
     throw fatalRedisError(
       `The server's maxmemory-policy is "${policy}": when its memory is full it would delete parts of the queues. Set it to "noeviction".`,
@@ -30,7 +30,7 @@ function checkVersion(info: string): void {
   throw fatalRedisError(`The server is Redis ${version}; version ${VERSION_MIN.join('.')} or newer is needed.`);
 }
 
-/** Some hosted servers allow INFO only. */
+/** Some servers allow INFO only. Undefined when neither tells. */
 function policyOf(reply: unknown, info: string | undefined): string | undefined {
   if (Array.isArray(reply)) return typeof reply[1] === 'string' ? reply[1] : undefined;
   if (typeof reply === 'object' && reply !== null && 'maxmemory-policy' in reply)

@@ -29,7 +29,8 @@ export function takeOffer(
     return refuse(work, text, `unknown entity type "${entityType}"`, polledId(transition.message));
   }
   // The session's mark has let this number in once, and the id says so: nothing in the store can have it.
-  if (transition.type === 'append' && isOfSession(transition.message.id, session)) work.idOfOffer = transition.message.id;
+  if (transition.type === 'append' && isOfSession(transition.message.id, session))
+    work.idOfOffer = transition.message.id;
   const outcome = applyTransition(work, begin(transition));
   work.idOfOffer = undefined;
   if (outcome.type === 'queued') return { offer, outcome, message: outcome.message };

@@ -10,8 +10,8 @@ import { OWNED } from './parts.js';
  *   lists there are, 11 format of the shard.
  * Answers: {0, epoch, former incarnation} done; {1, epoch, incarnation, node, beat} it is held; {2, format} another
  *   format; {3, key, type} a key holds something else. All but 0 changed nothing.
- * Writes: meta, with a delete first, so that a full memory keeps nobody from taking over; in a new shard a sentinel in every key, so that none of them is ever absent (a cluster answers TRYAGAIN
- *   for an absent key while its slot moves).
+ * Writes: meta, with a delete first, so that a full memory keeps nobody from taking over; in a new shard a sentinel in
+ *   every key, so that none of them is ever absent (a cluster answers TRYAGAIN for an absent key while its slot moves).
  */
 export const OPEN = `
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'incarnation', 'node', 'beat', 'format')

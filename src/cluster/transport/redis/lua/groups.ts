@@ -13,6 +13,7 @@ for at = 3, last do
   if boundTo and boundTo ~= ARGV[1] then return {1, ARGV[at], boundTo} end
 end
 local changed = 0
+redis.call('HDEL', KEYS[1], '-')
 local index = redis.call('HGET', KEYS[1], 'g:' .. ARGV[1])
 if not index then
   index = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'count', 1) - 1)
@@ -44,6 +45,7 @@ if stored then
     if term == table.term and (ARGV[4] ~= table.master or version <= table.version) then return 0 end
   end
 end
+redis.call('HDEL', KEYS[1], ' ')
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[5])
 return 1
 `;

@@ -5,6 +5,9 @@
  * of fields of several kinds: `g:<group>` its index, `t:<type>` its group, `n:<type>` + newline + name of a message of the
  * type, `count` how many groups there are, and the empty field a text that is another one after every change. The empty
  * field of the other two is a sentinel, so that no key is ever absent (M4).
+ *
+ * What is written here is small, and nodes must be able to come, beat and take over when the server's memory is full, or
+ * nobody could ever empty it: a delete goes first, after which the server lets the rest of a script through.
  */
 
 /** `reply(rejected)`: everything, the bindings only when they changed since `known` (a text that an earlier answer had). */
@@ -30,6 +33,7 @@ end`;
  * KEYS: 1 nodes, 2 groups, 3 assignments. ARGV: none. Answers: 1. Writes: a sentinel in each key.
  */
 export const PREPARE = `
+redis.call('HDEL', KEYS[2], '-')
 for _, key in ipairs(KEYS) do redis.call('HSETNX', key, '', '') end
 return 1
 `;
@@ -51,6 +55,7 @@ if stored then
     return reply(1, ARGV[6])
   end
 end
+redis.call('HDEL', KEYS[2], '-')
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return reply(0, ARGV[6])
 `;
