@@ -23,6 +23,8 @@ export function openShared(config: ResolvedConfig, runtime: Runtime, logger: Log
     ...(redis.replicas > 0 && {
       waiter: lateClient(connections, 'wait'),
       durability: { replicas: redis.replicas },
+      // Below the time after which a silent connection is given up.
+      replicationTimeoutMs: Math.ceil(redis.commandTimeoutMs * 0.6),
     }),
     keyPrefix,
     slices: cluster.shardsGiven ? cluster.shards : undefined,

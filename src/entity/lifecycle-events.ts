@@ -52,6 +52,8 @@ export interface LifecycleEvents {
   shardOpened: { readonly shard: number; readonly epoch: number };
   /** Another node owns the shard now, or may: what ran here is refused by the store. Not emitted for a shard that was handed over. */
   shardLost: { readonly shard: number; readonly error: Error };
+  /** What was offered to a shard cannot be taken into the line: not JSON, too large, of a type that nobody has named. */
+  quarantined: { readonly shard: number; readonly count: number };
   /** Dead letters of a type reached their limit; new work of the type is refused until some go (M17). */
   deadLettersFull: { readonly entityType: string; readonly count: number; readonly limit: number };
   /** Nothing is pending, running or being committed on this node. */

@@ -350,12 +350,21 @@ export class ShardOwner implements GroupCommitEvents {
     this.storeIsAt(answer.now);
     for (const taken of answer.taken) this.intake.takeIn(taken);
     this.intake.commitAnswered();
+    if (answer.quarantined !== undefined) this.tellQuarantined(answer.quarantined);
     // One commit takes in a bounded number; where there were some there may be more.
     this.offersLeft = answer.offersLeft ?? answer.taken.length > 0;
     this.ids.storeIsAt(answer.nextSeq);
     if (this.events.wants('committed')) {
       this.events.emit('committed', { shard: this.options.shard, transitions, durationMs });
     }
+  }
+
+  private tellQuarantined(count: number): void {
+    const { shard, logger } = this.options;
+    logger.warn(
+      `${count} offers to shard ${shard} cannot be taken into the line and are in its quarantine, with the reason of each; the command "quarantine" lists them.`,
+    );
+    this.events.emit('quarantined', { shard, count });
   }
 
   drained(): void {
