@@ -33,6 +33,7 @@ export {
   type RecordableBus,
   type RecordableOptions,
 } from './testing/history-recorder.js';
+export { RecordingSharedWal, type SharedRecording } from './testing/history-recording-shared-wal.js';
 export { type CallOfEnvelope, recordFinal, recordWal } from './testing/history-recording-wal.js';
 export {
   explain,
@@ -44,6 +45,21 @@ export {
   type Violation,
 } from './testing/history-report.js';
 export type { EntityTypeRules, HistoryOptions } from './testing/history-tracks.js';
+export {
+  SimulatedCluster,
+  type SimulatedClusterOptions,
+  type SimulatedNode,
+  type SimulatedNodeOptions,
+  type SimulationSeams,
+} from './testing/simulation/simulated-cluster.js';
+export { type CallChances, SimulatedFaults, type WireChances } from './testing/simulation/simulated-faults.js';
+export { SimulatedProcess } from './testing/simulation/simulated-process.js';
+export {
+  explainRun,
+  runSimulation,
+  type SimulationOptions,
+  type SimulationRun,
+} from './testing/simulation/simulation-run.js';
 export {
   createTestApp,
   type Inspection,

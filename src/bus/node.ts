@@ -6,7 +6,7 @@
  * does no I/O.
  */
 import { ClusterEngine } from '../cluster/cluster-engine.js';
-import type { ClusterStore } from '../cluster/cluster-store.js';
+import { BindingConflictError, type ClusterStore } from '../cluster/cluster-store.js';
 import type { Transport } from '../cluster/transport/transport.js';
 import { DeadLetters } from '../dead-letter/dead-letters.js';
 import type { Engine } from '../entity/engine.js';
@@ -308,6 +308,8 @@ function shuttingDown(): AtomicQueuesError {
 
 /** What the user hears when the store cannot be used: the code, and the store's own words. */
 function storeNotUsable(error: unknown): unknown {
+  if (error instanceof BindingConflictError)
+    return new AtomicQueuesError('CONFIG_INVALID', error.message, { cause: error });
   if (!(error instanceof StoreUnavailableError)) return error;
   return new AtomicQueuesError('STORE_DEGRADED', error.message, { cause: error, retryable: error.recoverable });
 }

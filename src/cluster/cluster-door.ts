@@ -31,6 +31,8 @@ export interface ClusterDoorOptions {
   readonly sender: (shard: number) => OfferSender;
   /** Why nothing is taken in at the moment. `finishing`: a running handler hands on what it promised to hand on. */
   readonly refusal: (subject: ErrorSubject, finishing: boolean) => AtomicQueuesError | undefined;
+  /** Whether a node says that the type has as many dead letters as it may have (M17). */
+  readonly isFull: (entityType: string) => boolean;
   readonly ask: (shard: number, submission: Submission, waiter: ReplyWaiter) => void;
   readonly withdraw: (shard: number, id: string) => void;
 }
@@ -185,9 +187,16 @@ export class ClusterDoor implements MessageDoor {
   }
 
   /** Whoever owns the entity: what this node cannot follow any more it does not begin (I8). */
-  private refuse({ entityType, entityId, name }: Submission, finishing: boolean): void {
-    const refusal = this.options.refusal({ entityType, entityId, name }, finishing);
+  private refuse({ entityType, entityId, name, isVolatile }: Submission, finishing: boolean): void {
+    const subject = { entityType, entityId, name };
+    const refusal = this.options.refusal(subject, finishing);
     if (refusal !== undefined) throw refusal;
+    if (isVolatile || !this.options.isFull(entityType)) return;
+    throw new AtomicQueuesError(
+      'STORE_DEGRADED',
+      `Entity type "${entityType}" has as many dead letters on a node as its deadLettersMax. Replay or purge some; new messages of this type are refused until then.`,
+      { subject },
+    );
   }
 
   private timedOut(

@@ -6,6 +6,7 @@
  * Redis decides, the master places, the wire hurries: nothing here is trusted for what may be written; that is what the
  * epochs in the write-ahead log are for.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Engine, EnginePhase } from '../entity/engine.js';
 import type { HandlerTable } from '../entity/handler-table.js';
 import type { Item } from '../entity/item.js';
@@ -96,6 +97,8 @@ export class ClusterEngine implements Engine {
   private readonly desk: RequestDesk;
   private readonly deadlines: Deadlines;
   private readonly health: NodeHealth | undefined;
+  /** Nothing that this node does for others happens in the async context of a handler that it runs. */
+  private readonly detached = AsyncLocalStorage.snapshot() as (callback: () => void) => void;
   private readonly recovered = { interrupted: 0, putBack: 0, pending: 0 };
   private upkeepTimer: TimerHandle | undefined;
   private sinceLook = 0;
@@ -113,7 +116,13 @@ export class ClusterEngine implements Engine {
     this.share = new NodeShare(config.maxRunningHandlers);
     this.deadlines = new Deadlines(clock, timers);
     const verdicts = new Verdicts((text) => decodeReply(text, config));
-    this.waits = new RemoteWaits({ wal, clock, timers, answer: (...answer) => verdicts.answer(...answer) });
+    this.waits = new RemoteWaits({
+      wal,
+      clock,
+      timers,
+      keptMs: config.wal.entryTTL * 1_000,
+      answer: (...answer) => verdicts.answer(...answer),
+    });
     this.requests = new Requests({ clock, timers, send: (request) => this.sendToOwner(request) });
     this.heart = new Heart({
       runtime,
@@ -189,6 +198,9 @@ export class ClusterEngine implements Engine {
       serving: (shard) => this.tenures.serving(shard),
       sender: (shard) => this.sender(shard),
       refusal: (subject, finishing) => this.refusal(subject, finishing),
+      isFull: (type) =>
+        this.membership !== undefined &&
+        liveMembers(this.membership).some(({ record }) => record.full?.includes(type) === true),
       ask: (shard, query, waiter) => this.ask(shard, query, waiter),
       withdraw: (shard, id) => {
         this.sender(shard)
@@ -263,7 +275,7 @@ export class ClusterEngine implements Engine {
       await options.startStore();
       this.routes = new Routes(wal.description.shardCount);
       await store.start();
-      await transport.start(this.incarnation, (message) => this.receive(message));
+      await transport.start(this.incarnation, (message) => this.detached(() => this.receive(message)));
       const types = this.handledTypes();
       if (Object.keys(types).length > 0) this.groupIndex = await this.bind(types);
       await this.heart.join();
@@ -337,8 +349,14 @@ export class ClusterEngine implements Engine {
    */
   private async bind(types: Record<string, readonly string[]>): Promise<number> {
     const { store, wal } = this.options;
-    const index = await store.bind(this.group, {});
     const names = Object.keys(types);
+    const { bindings } = await store.view();
+    const isTaken = bindings.some(
+      ({ group, types: bound }) => group !== this.group && names.some((name) => Object.hasOwn(bound, name)),
+    );
+    // The store says what contradicts what, and no group without types is left behind.
+    if (isTaken) return store.bind(this.group, types);
+    const index = await store.bind(this.group, {});
     await Promise.all(this.routes.shardsOf(index).map((shard) => wal.allowTypes(shard, names)));
     return store.bind(this.group, types);
   }
@@ -356,9 +374,19 @@ export class ClusterEngine implements Engine {
       load: this.share.depth,
       shards,
       types: Object.keys(this.handledTypes()),
+      ...this.fullTypes(),
       version: this.options.version,
       format: FORMAT,
     };
+  }
+
+  private fullTypes(): Pick<NodeRecord, 'full'> {
+    const { config } = this.options;
+    const full = [...this.share.deadLettersByType].flatMap(([type, count]) => {
+      const { deadLettersMax } = config.entityType(type);
+      return deadLettersMax > 0 && count >= deadLettersMax ? [type] : [];
+    });
+    return full.length === 0 ? {} : { full };
   }
 
   private handledTypes(): Record<string, readonly string[]> {
@@ -404,6 +432,7 @@ export class ClusterEngine implements Engine {
         if (!this.requests.answered(message)) this.waits.deliver(message.id, message.verdict);
         return;
       case 'operated':
+      case 'refused':
         this.requests.answered(message);
         return;
       case 'not-here':
@@ -419,7 +448,7 @@ export class ClusterEngine implements Engine {
   /** What goes to this node itself need not leave it. */
   private send(to: string, message: TransportMessage): void {
     if (to !== this.incarnation) this.options.transport.send(to, message);
-    else this.options.runtime.timers.defer(() => this.receive(message));
+    else this.options.runtime.timers.defer(() => this.detached(() => this.receive(message)));
   }
 
   private sendToOwner(request: Request): void {
@@ -468,6 +497,10 @@ export class ClusterEngine implements Engine {
       (answer) => {
         const subject = { messageId: id, entityType, entityId, name };
         if (answer.type === 'verdict') this.waits.answerNow(waiter, subject, answer.verdict);
+        else if (answer.type === 'refused') {
+          const { code, text, retryable } = answer;
+          waiter.fail(new AtomicQueuesError(code, text, { subject: { entityType, entityId, name }, retryable }));
+        }
       },
       () => !waiter.isSettled,
       () => waiter.fail(notAnswered({ entityType, entityId, name })),
@@ -587,7 +620,7 @@ export class ClusterEngine implements Engine {
         owner: () => this.ownerOf(shard)?.incarnation,
         idPrefix: () => wal.description.clusterId.slice(0, 8),
         depthMax: config.maxTotalQueueDepth,
-        detached: (callback) => callback(),
+        detached: this.detached,
       });
       this.senders.set(shard, sender);
     }

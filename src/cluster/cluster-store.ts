@@ -56,6 +56,8 @@ export interface NodeRecord {
   readonly shards: Readonly<Record<number, number>>;
   /** Entity types that it has handlers for. */
   readonly types: readonly string[];
+  /** Entity types whose dead letters on this node are as many as there may be (M17). Absent: none. */
+  readonly full?: readonly string[] | undefined;
   /** Version of the package. */
   readonly version: string;
   /** Newest format of the store and the wire that it can write. */

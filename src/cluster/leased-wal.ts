@@ -27,6 +27,9 @@ export interface LeaseKeeper {
 }
 
 export class LeasedWal implements Wal {
+  /** The first try of the commit that was sent last. */
+  private firstTry: { readonly number: number; readonly confirmed: () => void } | undefined;
+
   constructor(
     private readonly inner: SharedWal,
     private readonly claim: OpenClaim,
@@ -50,7 +53,10 @@ export class LeasedWal implements Wal {
   }
 
   async commit(request: CommitRequest): Promise<CommitAnswer> {
-    const confirmed = this.lease.sending();
+    const { number } = request;
+    // A try may have been applied long before a later one is answered with what it did (M1): others count from the first.
+    if (this.firstTry?.number !== number) this.firstTry = { number, confirmed: this.lease.sending() };
+    const { confirmed } = this.firstTry;
     const answer = await this.inner.commit(request);
     confirmed();
     return answer;

@@ -136,14 +136,18 @@ export class OfferSender {
       }
       return;
     }
+    // Numbers that may or may not be in the store are not used again. Of a full shard it is known that they are not.
+    if (!(error instanceof ShardFullError)) this.startSession();
     // One that does not fit or cannot be offered must not take the others down.
     if (batch.length > 1 && (error instanceof ShardFullError || error instanceof IllegalTransitionError)) {
-      this.startSession();
       for (const each of batch) await this.sendBatch([each]);
       return;
     }
-    // Numbers that may or may not be in the store are not used again.
-    if (!(error instanceof ShardFullError)) this.startSession();
+    // Perhaps only because the store was rolled back behind the session's numbers: none of these was taken then.
+    if (error instanceof IllegalTransitionError && number > 0) {
+      await this.sendBatch(batch);
+      return;
+    }
     for (const { reject } of batch) reject(error);
   }
 

@@ -18,6 +18,8 @@ export interface RemoteWaitsOptions {
   readonly wal: Pick<Wal, 'status' | 'offerMark'>;
   readonly clock: Clock;
   readonly timers: Timers;
+  /** How long the verdict of a message with a `messageId` is kept, milliseconds. */
+  readonly keptMs: number;
   /** Makes an answer of a verdict. */
   readonly answer: Verdicts['answer'];
 }
@@ -27,6 +29,8 @@ interface Wait {
   readonly shard: number;
   readonly subject: ErrorSubject;
   readonly waiter: ReplyWaiter;
+  /** Monotonic: before its message was in the store, or from when on this node does not run it any more. */
+  readonly since: number;
   /** Where it was offered, when it was: whether an owner has taken it in can be asked. */
   place: OfferPlace | undefined;
   /** Sends it again under a new number; the answer to a known `messageId` is the first one's verdict. */
@@ -70,6 +74,7 @@ export class RemoteWaits {
       shard,
       subject: { ...subject, messageId: id },
       waiter,
+      since: clock.monotonic(),
       isOffering: offering !== undefined,
       place: undefined,
       again: undefined,
@@ -157,7 +162,8 @@ export class RemoteWaits {
     const { place } = wait;
     if (wait.isOffering) return;
     if (place !== undefined && (await this.options.wal.offerMark(wait.shard, place.session)) < place.number) return;
-    if (wait.again !== undefined) {
+    // Known under another id. Later than this it may have run, and its verdict be forgotten: it would run a second time (I2).
+    if (wait.again !== undefined && this.options.clock.monotonic() - wait.since < this.options.keptMs) {
       wait.again();
       return;
     }

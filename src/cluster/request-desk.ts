@@ -20,24 +20,23 @@ export interface RequestDeskOptions {
 const REMEMBERED_MAX = 1_024;
 
 export class RequestDesk {
-  /** Answers by request id; undefined while it is being done. */
-  private readonly answers = new Map<string, Answer | undefined>();
+  private readonly underWay = new Set<string>();
+  /** Answers by request id, the oldest first. */
+  private readonly answers = new Map<string, Answer>();
 
   constructor(private readonly options: RequestDeskOptions) {}
 
   receive(request: Request): void {
     const { id, replyTo, shard } = request;
-    if (this.answers.has(id)) {
-      const answer = this.answers.get(id);
-      if (answer !== undefined) this.options.send(replyTo, answer);
-      return;
-    }
+    const answer = this.answers.get(id);
+    if (answer !== undefined) this.options.send(replyTo, answer);
+    if (answer !== undefined || this.underWay.has(id)) return;
     const tenure = this.options.serving(shard);
     if (tenure === undefined) {
       this.options.send(replyTo, { type: 'not-here', id });
       return;
     }
-    this.answers.set(id, undefined);
+    this.underWay.add(id);
     if (request.type === 'ask') this.ask(tenure, request);
     else void this.operate(tenure, request);
   }
@@ -84,16 +83,11 @@ export class RequestDesk {
     const { id, replyTo } = request;
     const code = error instanceof AtomicQueuesError ? error.code : undefined;
     if (request.type === 'operate' || (code !== undefined && ELSEWHERE.has(code))) {
-      this.answers.delete(id);
+      this.underWay.delete(id);
       this.options.send(replyTo, { type: 'not-here', id });
       return;
     }
-    const cause = code === 'HANDLER_FAILED' ? (error as AtomicQueuesError).cause : error;
-    this.finish(request, () => ({
-      type: 'verdict',
-      id,
-      verdict: code === 'CANCELLED' ? { state: 'cancelled' } : { state: 'failed', error: describeError(cause) },
-    }));
+    this.finish(request, () => answerOf(id, error));
   }
 
   private finish({ id, replyTo }: Request, make: () => Answer): void {
@@ -101,19 +95,29 @@ export class RequestDesk {
     try {
       answer = make();
     } catch (error) {
-      answer = { type: 'verdict', id, verdict: { state: 'failed', error: describeError(error) } };
+      answer = answerOf(id, error);
     }
+    this.underWay.delete(id);
     this.answers.set(id, answer);
     if (this.answers.size > REMEMBERED_MAX) this.forgetOldest();
     this.options.send(replyTo, answer);
   }
 
   private forgetOldest(): void {
-    for (const [id, answer] of this.answers) {
-      if (this.answers.size <= REMEMBERED_MAX / 2) return;
-      if (answer !== undefined) this.answers.delete(id);
-    }
+    const oldest = this.answers.keys().next();
+    if (oldest.done !== true) this.answers.delete(oldest.value);
   }
+}
+
+/** What the asker hears: how the handler ended, or why it has not run, in the words of a caller here. */
+function answerOf(id: string, error: unknown): Answer {
+  if (error instanceof AtomicQueuesError && error.code !== 'HANDLER_FAILED') {
+    const { code, message, retryable } = error;
+    if (code === 'CANCELLED') return { type: 'verdict', id, verdict: { state: 'cancelled' } };
+    return { type: 'refused', id, code, retryable, text: message };
+  }
+  const cause = error instanceof AtomicQueuesError ? error.cause : error;
+  return { type: 'verdict', id, verdict: { state: 'failed', error: describeError(cause) } };
 }
 
 const ELSEWHERE: ReadonlySet<string> = new Set([

@@ -10,7 +10,7 @@ import type { TimerHandle, Timers } from '../runtime/timers.js';
 import type { TransportMessage } from './transport/transport.js';
 
 export type Request = Extract<TransportMessage, { readonly type: 'ask' | 'operate' }>;
-export type Answer = Extract<TransportMessage, { readonly type: 'verdict' | 'operated' }>;
+export type Answer = Extract<TransportMessage, { readonly type: 'verdict' | 'operated' | 'refused' }>;
 
 export interface RequestsOptions {
   readonly clock: Clock;

@@ -25,8 +25,14 @@ export interface TenuresOptions extends Omit<TenureOptions, 'shard' | 'claim' | 
   readonly moveDeadlineMs: number;
 }
 
-/** After a move that a running handler prevented, or an opening that failed, it is tried again this much later. */
+/** After an opening that failed, or a move that a running handler prevented, it is tried again this much later. */
 const AGAIN_MS = 1_000;
+/**
+ * A move that waits for a handler holds up every entity of its shard (I9). So it first waits for this long, milliseconds,
+ * then for twice as long with each try, and in between the shard goes on for several times as long.
+ */
+const MOVE_FIRST_MS = 250;
+const MOVE_PAUSE_TIMES = 5;
 /** Opens after an unclean end are spread over this time, so that a crash does not make every node open at once (M6). */
 const JITTER_MS = 40;
 
@@ -35,6 +41,8 @@ export class Tenures {
   /** What is under way per shard: at most one thing at a time. */
   private readonly busy = new Map<number, Promise<void>>();
   private readonly notBefore = new Map<number, number>();
+  /** Of the last try to move a shard, where that was prevented: how long it waited, and when it may be tried again. */
+  private readonly movedInVain = new Map<number, { readonly waitMs: number; readonly againAt: number }>();
   private watch: ShardWatch = nothingWatched;
   private wanted: ReadonlySet<number> = new Set();
   /** Every shard of the group. */
@@ -195,13 +203,16 @@ export class Tenures {
   private move(tenure: Tenure): void {
     const { shard } = tenure;
     const { runtime, moveDeadlineMs, released } = this.options;
-    if (this.busy.has(shard) || (this.notBefore.get(shard) ?? 0) > runtime.clock.monotonic()) return;
+    const tried = this.movedInVain.get(shard);
+    if (this.busy.has(shard) || (tried?.againAt ?? 0) > runtime.clock.monotonic()) return;
     this.occupy(shard, async () => {
-      const report = await tenure.handOver(moveDeadlineMs, true);
+      const waitMs = tried === undefined ? MOVE_FIRST_MS : Math.min(moveDeadlineMs, 2 * tried.waitMs);
+      const report = await tenure.handOver(waitMs, true);
       if (report === undefined && tenure.state !== 'ended') {
-        this.notBefore.set(shard, runtime.clock.monotonic() + AGAIN_MS);
+        this.movedInVain.set(shard, { waitMs, againAt: runtime.clock.monotonic() + MOVE_PAUSE_TIMES * waitMs });
         return;
       }
+      this.movedInVain.delete(shard);
       if (this.tenures.get(shard) === tenure) this.tenures.delete(shard);
       this.watch = epochMet(this.watch, shard, tenure.epoch);
       released(shard);
@@ -211,6 +222,7 @@ export class Tenures {
   private lost(tenure: Tenure, error: Error): void {
     const { shard } = tenure;
     this.endedHere.set(shard, tenure);
+    this.movedInVain.delete(shard);
     if (this.tenures.get(shard) === tenure) this.tenures.delete(shard);
     this.watch = epochMet(this.watch, shard, tenure.epoch);
     this.options.lost(shard, error);

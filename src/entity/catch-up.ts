@@ -6,7 +6,7 @@
  * Owns: the place up to which was read, and what is known to be behind it.
  */
 import { entityKey } from '../message/entity-key.js';
-import type { MessageHead } from '../wal/wal.js';
+import { type MessageHead, StoreUnavailableError } from '../wal/wal.js';
 import type { ShardOwner } from './shard-owner.js';
 
 /** Messages looked at in one read; 2,000 hold the event loop for about 3 ms (measured on SQLite). */
@@ -20,6 +20,7 @@ export class CatchUp {
   private after = 0;
   private underWay = 0;
   private newestPlace = 0;
+  private isGoingOn = false;
   private readonly parked = new Map<string, { entityType: string; name: string; count: number }>();
 
   constructor(private readonly owner: ShardOwner) {}
@@ -41,9 +42,10 @@ export class CatchUp {
     return pending;
   }
 
-  /** Reads the rest while the node runs. */
+  /** Reads the rest while the node runs; called again when it runs again. */
   async goOn(): Promise<void> {
-    if (!this.isActive) return;
+    if (!this.isActive || this.isGoingOn) return;
+    this.isGoingOn = true;
     const { owner } = this;
     const enough = owner.options.config.residentPlacesMax / 2;
     try {
@@ -52,7 +54,8 @@ export class CatchUp {
           await new Promise<void>((resolve) => owner.options.runtime.timers.set(resolve, LOOK_AGAIN_MS));
           continue;
         }
-        const count = await this.readPage();
+        const count = await this.readPageOrWait();
+        if (count === undefined) continue;
         // Nothing may come between the end of the reading and the first message that goes in line by itself.
         if (count < SCAN_PAGE && this.underWay === 0 && this.newestPlace <= this.after) this.isActive = false;
         for (const worker of [...owner.directory.all()]) worker.advance();
@@ -63,6 +66,8 @@ export class CatchUp {
       this.tellParked();
     } catch (error) {
       owner.options.logger.error('Reading the rest of the backlog failed; it waits for the next start.', error);
+    } finally {
+      this.isGoingOn = false;
     }
   }
 
@@ -84,6 +89,17 @@ export class CatchUp {
   /** Whether what stands at this place has its place here by the reading, or will have. */
   covers(place: number): boolean {
     return this.isActive || place <= this.after;
+  }
+
+  /** A store that cannot be read at the moment is asked again; undefined then. */
+  private async readPageOrWait(): Promise<number | undefined> {
+    try {
+      return await this.readPage();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError) || !error.recoverable) throw error;
+      await new Promise<void>((resolve) => this.owner.options.runtime.timers.set(resolve, LOOK_AGAIN_MS));
+      return undefined;
+    }
   }
 
   private async readPage(): Promise<number> {

@@ -37,6 +37,8 @@ export class EntityWorker {
   paused = false;
   /** An offered message may be starting with the commit that is under way: nothing else is marked meanwhile. */
   reserved = false;
+  /** Queries on their way into the line: a worker that waits for one must not make room for another of its entity (I3). */
+  expected = 0;
   /** After an unclean start the first message runs alone (M13). */
   firstRunsAlone = false;
 
@@ -55,6 +57,7 @@ export class EntityWorker {
   }
 
   get isIdle(): boolean {
+    if (this.expected > 0) return false;
     return this.mailbox.length === 0 && this.marked.length === 0 && this.running === undefined && this.finishing === 0;
   }
 

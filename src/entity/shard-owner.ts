@@ -348,11 +348,13 @@ export class ShardOwner implements GroupCommitEvents {
 
   answered(answer: CommitAnswer, transitions: number, durationMs: number): void {
     this.storeIsAt(answer.now);
-    for (const taken of answer.taken) this.intake.takeIn(taken);
+    // An answer may come when the shard has gone: whoever owns it now finds what stands in it.
+    const isOver = this.phase === 'lost' || this.phase === 'closed';
+    if (!isOver) for (const taken of answer.taken) this.intake.takeIn(taken);
     this.intake.commitAnswered();
     if (answer.quarantined !== undefined) this.tellQuarantined(answer.quarantined);
     // One commit takes in a bounded number; where there were some there may be more.
-    this.offersLeft = answer.offersLeft ?? answer.taken.length > 0;
+    this.offersLeft = (answer.offersLeft ?? answer.taken.length) > 0;
     this.ids.storeIsAt(answer.nextSeq);
     if (this.events.wants('committed')) {
       this.events.emit('committed', { shard: this.options.shard, transitions, durationMs });

@@ -59,6 +59,7 @@ async function letGo(
   await settledOrDeadline(owner, deadlineMs, leave);
   if (orGoOn && running.size > 0 && owner.phase === 'draining') {
     owner.phase = 'running';
+    void owner.catchUp.goOn();
     owner.advanceAll();
     return undefined;
   }

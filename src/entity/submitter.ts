@@ -205,7 +205,10 @@ export class Submitter {
   private lineUpAfterRead(item: Item): void {
     if (this.owner.options.cluster === undefined) this.lineUp(item);
     else {
+      const { worker } = item;
+      worker.expected += 1;
       this.owner.commits.afterRead((error) => {
+        worker.expected -= 1;
         // The shard may also have been lost while the read was on its way, and the read have come back well.
         const lost = error ?? this.owner.lostWith;
         if (lost === undefined) this.lineUp(item);

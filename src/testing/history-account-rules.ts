@@ -55,8 +55,12 @@ export class FinalAccounts {
     const { ledger } = this;
     for (const message of ledger.messages.values()) {
       ledger.steps += 1;
+      if (message.sameAs !== undefined) continue;
+      // Somebody named it, e.g. to withdraw it, but the store never had it.
+      if (ledger.storeTold && (message.accepted ?? message.resolved ?? message.origin) === undefined) continue;
       if (!isDurable(message)) {
-        if (message.starts === 0 && message.entity?.waiting.has(message) === true) checkLeftBehind(ledger, message);
+        const stands = message.starts === 0 && message.entity?.waiting.has(message) === true;
+        if (stands && !ledger.storeTold) checkLeftBehind(ledger, message);
         continue;
       }
       this.known += 1;
@@ -91,12 +95,12 @@ export class FinalAccounts {
   }
 
   private mayBeWithdrawn(message: MessageTrack): boolean {
-    const { entity, call } = message;
+    const { entity } = message;
     const asked =
       message.cancelCalled ??
       entity?.cancelCalled ??
       (entity === undefined ? undefined : this.ledger.cancelledTypes.get(entity.entityType)) ??
-      call?.called.event.cancelOnTimeout;
+      message.withdrawable;
     return asked !== undefined && asked !== false && this.ledger.newsMayBeLost(message);
   }
 

@@ -136,7 +136,8 @@ export function checkMessageId(ledger: HistoryLedger, seen: Seen, message: Messa
   const { entity } = message;
   if (entity === undefined || message.messageId !== undefined) return;
   // A replay hands the key on to its new message; without a common order a duplicate may be read before that.
-  if (!ledger.commonOrder && seen.event.type !== 'accepted') return;
+  // And where the store tells, an offer may be answered long before it is found to be a duplicate.
+  if ((!ledger.commonOrder || ledger.storeTold) && seen.event.type !== 'accepted') return;
   message.messageId = messageId;
   const first = entity.messageIds.get(messageId);
   if (first === undefined) entity.messageIds.set(messageId, message);

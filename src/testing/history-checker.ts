@@ -15,7 +15,7 @@ import { endLife } from './history-life.js';
 import { checkQuiescent } from './history-order-rules.js';
 import { checkCommit, checkOpened } from './history-ownership-rules.js';
 import type { HistoryReport } from './history-report.js';
-import { type CallTrack, type EntityTrack, entityName, type HistoryOptions } from './history-tracks.js';
+import { type CallTrack, type EntityTrack, entityName, type HistoryOptions, isDurable } from './history-tracks.js';
 import { checkNeverAnswered, wasRefused } from './history-verdict-rules.js';
 
 /** Checks a whole history. */
@@ -63,6 +63,8 @@ export class HistoryChecker {
         return follower.link(event.call, ledger.message(event.id), { position, event });
       case 'accepted':
         return follower.accepted({ position, event });
+      case 'duplicate':
+        return follower.duplicate(event);
       case 'promoted':
         return follower.promoted({ position, event });
       case 'dispatched':
@@ -152,6 +154,8 @@ export class HistoryChecker {
       ledger.steps += 1;
       const { entity } = message;
       if (message.claimed || message.origin !== undefined || entity === undefined) continue;
+      // A query that was asked again of another node, before it had its turn on the first one.
+      if (ledger.storeTold && message.starts === 0 && !isDurable(message)) continue;
       const left = unanswered.get(entity) ?? 0;
       if (left > 0) unanswered.set(entity, left - 1);
       else {

@@ -9,6 +9,7 @@ import type {
   BlockedOrNot,
   CancelCalled,
   Dispatched,
+  Duplicate,
   Ended,
   EnqueueCalled,
   EnqueueRejected,
@@ -33,7 +34,7 @@ import {
   checkOvertakenUnrun,
   noteStartedCall,
 } from './history-order-rules.js';
-import { checkFencing } from './history-ownership-rules.js';
+import { checkFencing, checkLease } from './history-ownership-rules.js';
 import type { Seen } from './history-report.js';
 import { type CallTrack, isDurable, type MessageTrack } from './history-tracks.js';
 import { checkAnswer, checkEnded, checkRefusedStaysOut, checkRejected } from './history-verdict-rules.js';
@@ -80,7 +81,7 @@ export class HistoryFollower {
   resolved(seen: Seen<EnqueueResolved>): void {
     const { ledger } = this;
     const { call: name, id } = seen.event;
-    const message = ledger.message(id);
+    const message = ledger.message(id).sameAs ?? ledger.message(id);
     const call = ledger.calls.get(name);
     call?.life.calls.delete(call);
     const isNew = message.accepted === undefined && message.resolved === undefined && message.origin === undefined;
@@ -112,7 +113,11 @@ export class HistoryFollower {
     const call = this.ledger.calls.get(seen.event.call);
     if (call === undefined) return;
     call.life.calls.delete(call);
-    if (seen.event.id !== undefined) this.link(seen.event.call, this.ledger.message(seen.event.id), seen);
+    const { kind } = call.called.event;
+    // The id that a waiter hears of a volatile query may be that of its question, and not of what ran.
+    const isQuestion = this.ledger.storeTold && kind === 'query' && call.message !== undefined;
+    if (seen.event.id !== undefined && !isQuestion)
+      this.link(seen.event.call, this.ledger.message(seen.event.id), seen);
     call.answered = seen;
     if (call.message !== undefined) checkAnswer(this.ledger, seen, call.message);
   }
@@ -121,10 +126,16 @@ export class HistoryFollower {
   link(name: string | undefined, message: MessageTrack, seen: Seen): void {
     const { ledger } = this;
     const call = name === undefined ? undefined : ledger.calls.get(name);
-    if (call === undefined || call.message !== undefined) return;
+    if (call === undefined) return;
+    if (call.message !== undefined) {
+      if (call.message !== message && !isDurable(call.message) && !isDurable(message)) call.askedAgain = true;
+      if (call.askedAgain === true) message.claimed = true;
+      return;
+    }
     const { entityType, entityId, kind, messageId, delayed } = call.called.event;
     call.message = message;
     message.claimed = true;
+    if (call.called.event.cancelOnTimeout === true) message.withdrawable = true;
     const entity = ledger.entity(entityType, entityId);
     message.entity ??= entity;
     message.kind = kind;
@@ -167,6 +178,18 @@ export class HistoryFollower {
     this.enterLine(message);
   }
 
+  /** What was handed in again is no message of its own. */
+  duplicate({ id, of }: Duplicate): void {
+    const { ledger } = this;
+    const message = ledger.message(id);
+    const first = ledger.message(of);
+    message.sameAs = first;
+    ledger.unready(message);
+    const { resolved } = message;
+    const call = resolved === undefined ? undefined : ledger.calls.get(resolved.event.call);
+    if (call?.message === message) call.message = first;
+  }
+
   promoted(seen: Seen<Promoted>): void {
     const message = this.ledger.message(seen.event.id);
     message.promoted = seen;
@@ -191,12 +214,14 @@ export class HistoryFollower {
     ledger.starts += 1;
     checkStart(ledger, seen, message, entity);
     checkNotEarly(ledger, seen, message);
+    checkLease(ledger, seen, message);
     checkFencing(ledger, seen, message, entity);
     checkAlone(ledger, seen, message, entity);
     checkOrderOfStart(ledger, seen, message, entity);
 
     message.life?.queries.delete(message);
     message.life?.unsettled.delete(message);
+    message.life?.running.delete(message);
     message.life = ledger.life(seen.event.node);
     message.life.unsettled.add(message);
     message.life.running.add(message);
@@ -207,6 +232,7 @@ export class HistoryFollower {
     message.granted = false;
     message.maybeEnded = false;
     entity.running.set(message, seen);
+    if (seen.event.shard !== undefined) ledger.shard(seen.event.shard).running.add(message);
     entity.lastStart = seen;
     entity.delayed.delete(message);
     this.news(message);
@@ -216,10 +242,15 @@ export class HistoryFollower {
 
   handlerEnded(seen: Seen<HandlerEnded>): void {
     const message = this.ledger.message(seen.event.id);
+    // A former owner's handler may settle long after the message has started again elsewhere (M7).
+    if (this.ledger.storeTold && message.lastStart?.event.attempt !== seen.event.attempt) return;
+    if (this.ledger.storeTold && message.lastStart?.event.node !== seen.event.node) return;
     message.handlerEnded = seen;
     message.run = seen.event.ok ? 'returned' : 'threw';
     message.entity?.running.delete(message);
     message.life?.running.delete(message);
+    const { shard } = message.lastStart?.event ?? {};
+    if (shard !== undefined) this.ledger.shard(shard).running.delete(message);
     if (isDurable(message)) return;
     this.settled(message);
     this.ledger.unready(message);

@@ -42,7 +42,9 @@ export class HistoryLedger {
 
   readonly commonOrder: boolean;
   readonly closedWorld: boolean;
+  readonly storeTold: boolean;
   readonly toleranceMs: number;
+  readonly leaseToleranceMs: number;
   crashes = 0;
   events = 0;
   steps = 0;
@@ -58,7 +60,9 @@ export class HistoryLedger {
   constructor(private readonly options: HistoryOptions) {
     this.commonOrder = options.commonOrder ?? true;
     this.closedWorld = options.closedWorld ?? true;
+    this.storeTold = options.storeTold ?? false;
     this.toleranceMs = options.clockToleranceMs ?? 0;
+    this.leaseToleranceMs = options.leaseToleranceMs ?? 0;
   }
 
   life(node: string): LifeTrack {
@@ -141,7 +145,7 @@ export class HistoryLedger {
   shard(shard: number): ShardTrack {
     let track = this.shards.get(shard);
     if (track === undefined) {
-      track = { sent: new Map() };
+      track = { sent: new Map(), running: new Set() };
       this.shards.set(shard, track);
     }
     return track;
@@ -154,7 +158,7 @@ export class HistoryLedger {
 
   /** Whether a process died since the last news of the message, so that later news may be missing from the log. */
   newsMayBeLost(message: MessageTrack): boolean {
-    return this.crashes > message.crashesAtNews;
+    return !this.storeTold && this.crashes > message.crashesAtNews;
   }
 
   /** Puts the entity where its state belongs, after a change of its lines. */

@@ -16,7 +16,7 @@ export function endLife(ledger: HistoryLedger, node: string, crashed: boolean): 
   }
   for (const message of life.unsettled) {
     ledger.steps += 1;
-    message.maybeEnded = crashed && message.run !== 'running';
+    message.maybeEnded = crashed && message.run !== 'running' && !ledger.storeTold;
     if (message.maybeEnded || !isDurable(message)) ledger.unready(message);
     if (message.run === 'running') message.run = 'cut';
     if (crashed) forgetOrderOfMarked(message.entity);

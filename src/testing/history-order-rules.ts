@@ -8,7 +8,7 @@
 import type { Ended, Quiescent, Started } from './history.js';
 import type { HistoryLedger } from './history-ledger.js';
 import type { Seen } from './history-report.js';
-import { type EntityTrack, entityName, type MessageTrack } from './history-tracks.js';
+import { type EntityTrack, entityName, isDurable, type MessageTrack } from './history-tracks.js';
 
 /** From which event on the message had its place in line, as far as the log can compare it with calls. */
 export function placeTaken(ledger: HistoryLedger, message: MessageTrack): Seen | undefined {
@@ -147,6 +147,8 @@ export function checkQuiescent(ledger: HistoryLedger, seen: Seen<Quiescent>): vo
     let message: MessageTrack | undefined;
     for (const waiting of entity.waiting) {
       ledger.steps += 1;
+      // A query that is in no store goes with its owner, and its asker asks the next one.
+      if (ledger.storeTold && !isDurable(waiting)) continue;
       if (ledger.newsMayBeLost(waiting)) waiting.atRest = { seen, delayed };
       else message ??= waiting;
     }
@@ -187,11 +189,13 @@ function leftAtRest(
 export function checkOvertakenUnrun(ledger: HistoryLedger, seen: Seen<Ended>, x: MessageTrack): void {
   const { state, node } = seen.event;
   if (!ledger.commonOrder) return;
+  // Its asker has asked the next owner meanwhile, and this one drops it when it hears of that.
+  if (ledger.storeTold && !isDurable(x)) return;
   const unrun = x.starts === 0 && (state === 'cancelled' || state === 'expired');
   const y = x.entity?.latestCallStarted.get('');
   if (!unrun && (x.held === undefined || (y?.firstStart?.position ?? 0) < x.held.position)) return;
   // The owner tells what ended before it starts the next one; what another node tells may come late.
-  if (y?.firstStart?.event.node === node && isBefore(ledger, x, y)) {
+  if ((ledger.storeTold || y?.firstStart?.event.node === node) && y !== undefined && isBefore(ledger, x, y)) {
     overtook(ledger, y, x, `${x.id} was still in line then, and ${state} only later`, [x.held, y.firstStart, seen]);
   }
 }

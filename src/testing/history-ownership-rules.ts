@@ -2,7 +2,7 @@
 import type { Commit, ShardOpened, Started } from './history.js';
 import type { HistoryLedger } from './history-ledger.js';
 import type { Seen } from './history-report.js';
-import type { EntityTrack, MessageTrack } from './history-tracks.js';
+import { type EntityTrack, isDurable, type MessageTrack } from './history-tracks.js';
 
 export function checkOpened(ledger: HistoryLedger, seen: Seen<ShardOpened>): void {
   const { shard, epoch } = seen.event;
@@ -19,6 +19,40 @@ export function checkOpened(ledger: HistoryLedger, seen: Seen<ShardOpened>): voi
     return;
   }
   track.opened = seen;
+  checkTaking(ledger, seen);
+  for (const message of track.running) {
+    ledger.steps += 1;
+    // A handler that its owner gave up, or whose owner is frozen, may outlive the lease (M7). What was given up in order has
+    // an outcome; a query that is in no store has none.
+    const isGivenUp = message.ended !== undefined || message.held !== undefined || !isDurable(message);
+    if (seen.event.taken !== true && !isGivenUp) continue;
+    message.entity?.running.delete(message);
+    track.running.delete(message);
+  }
+}
+
+/** A shard that was not released is taken only from an owner whose lease is over (M6). */
+function checkTaking(ledger: HistoryLedger, seen: Seen<ShardOpened>): void {
+  const { shard, epoch, leaseLeftMs } = seen.event;
+  if (leaseLeftMs === undefined || leaseLeftMs <= ledger.leaseToleranceMs) return;
+  ledger.violation(
+    'I3',
+    undefined,
+    `shard ${shard} was opened under epoch ${epoch} although its owner had not released it and had ${Math.round(leaseLeftMs)} ms left of its lease.`,
+    [seen],
+  );
+}
+
+/** An owner starts nothing once its lease is over by its own clock (M7). */
+export function checkLease(ledger: HistoryLedger, seen: Seen<Started>, message: MessageTrack): void {
+  const { leaseLeftMs, node, shard } = seen.event;
+  if (leaseLeftMs === undefined || leaseLeftMs > 0) return;
+  ledger.violation(
+    'I3',
+    message,
+    `${node} started ${message.id} ${Math.round(-leaseLeftMs)} ms after its lease of shard ${shard} had run out.`,
+    [seen],
+  );
 }
 
 export function checkCommit(ledger: HistoryLedger, seen: Seen<Commit>): void {

@@ -8,7 +8,7 @@
 import type { LifecycleEvents } from '../entity/lifecycle-events.js';
 import type { MessageKind } from '../message/envelope.js';
 import type { FinalState } from '../wal/transition.js';
-import type { HistoryEvent, HistoryFact } from './history.js';
+import type { HistoryEvent, HistoryFact, Started } from './history.js';
 import type { HistorySink } from './history-log.js';
 
 export interface HistoryRecorderOptions {
@@ -24,6 +24,8 @@ export interface HistoryRecorderOptions {
 export interface LifecycleSource {
   on<K extends keyof LifecycleEvents>(name: K, listener: (event: LifecycleEvents[K]) => void): () => void;
 }
+
+export type StartedIn = Pick<Started, 'shard' | 'epoch' | 'leaseLeftMs'>;
 
 /** As much of a bus as is recorded. */
 export interface RecordableBus<Message, Options> {
@@ -88,16 +90,25 @@ export class HistoryRecorder {
   }
 
   /** Listens to an engine. Returns a function that stops listening. */
-  recordLifecycle(source: LifecycleSource, options: { readonly durableFacts: boolean }): () => void {
+  recordLifecycle(
+    source: LifecycleSource,
+    options: {
+      readonly durableFacts: boolean;
+      /** What a node of a cluster knows of the shard that a handler starts in. */
+      readonly ownership?: ((started: LifecycleEvents['started']) => StartedIn) | undefined;
+    },
+  ): () => void {
     const told = (kind: MessageKind) => options.durableFacts || kind === 'query';
     const stops = [
       source.on('accepted', ({ id, kind, entityType, entityId, at }) => {
         if (told(kind)) this.record({ type: 'accepted', id, kind, entityType, entityId }, at);
       }),
-      source.on('started', ({ id, kind, entityType, entityId, attempt, fencingToken, at }) => {
+      source.on('started', (started) => {
+        const { id, kind, entityType, entityId, attempt, fencingToken, at } = started;
         // The event itself says that the dispatch is durable; without the store's word there is no other proof of it.
         if (options.durableFacts) this.record({ type: 'dispatched', id, attempt }, at);
-        this.record({ type: 'started', id, kind, entityType, entityId, attempt, fencingToken }, at);
+        const ownership = options.ownership?.(started);
+        this.record({ type: 'started', id, kind, entityType, entityId, attempt, fencingToken, ...ownership }, at);
       }),
       source.on('settled', ({ id, attempt, ok }) => this.record({ type: 'handlerEnded', id, attempt, ok })),
       source.on('retried', ({ id, kind, notBefore }) => {

@@ -4,7 +4,16 @@
  */
 import type { Envelope } from '../message/envelope.js';
 import type { DeadLetter, Outcome, StoredMessage, Transition } from '../wal/transition.js';
-import type { CommitAnswer, CommitRequest, DeadLetterQuery, MessageHead, Offer, OpenedShard, Wal } from '../wal/wal.js';
+import type {
+  CommitAnswer,
+  CommitRequest,
+  DeadLetterQuery,
+  MessageHead,
+  Offer,
+  OfferLimits,
+  OpenedShard,
+  Wal,
+} from '../wal/wal.js';
 import type { HistoryRecorder } from './history-recorder.js';
 
 /** The name of the call that made a message, as `BusRecording.callOf` gave it; undefined if the message does not tell. */
@@ -42,13 +51,15 @@ export async function recordFinal(wal: Wal, recorder: HistoryRecorder, shards: r
   }
 }
 
-class RecordingWal implements Wal {
+export class RecordingWal implements Wal {
   /** Message ids by shard and place, of messages in line. */
   private readonly places = new Map<number, Map<number, string>>();
+  /** The last commit of each shard that was written down: a store that is asked again gives its answer again (M1). */
+  private readonly lastWritten = new Map<number, string>();
 
   constructor(
     private readonly wal: Wal,
-    private readonly recorder: HistoryRecorder,
+    protected readonly recorder: HistoryRecorder,
     private readonly callOf: CallOfEnvelope,
   ) {}
 
@@ -74,11 +85,19 @@ class RecordingWal implements Wal {
     this.recorder.record({ type: 'commitCalled', shard, epoch, number });
     for (const transition of transitions) this.recordWish(transition);
     const answer = await this.wal.commit(request);
+    const name = `${epoch}/${number}`;
+    if (this.lastWritten.get(shard) === name) return answer;
+    this.lastWritten.set(shard, name);
     this.recorder.record({ type: 'committed', shard, epoch, number }, answer.now);
     for (const { offer, outcome } of answer.taken) {
       this.recordWish(offer.transition);
       // The caller of a withdrawal from outside writes no history of its own.
       if (offer.transition.type === 'cancel') this.recorder.record({ type: 'cancelCalled', id: offer.transition.id });
+      // A caller that was answered when its offer was durable has got an id of its own for what is no second message.
+      if (offer.transition.type === 'append' && outcome.type === 'duplicate') {
+        const { id } = offer.transition.message;
+        if (outcome.id !== id) this.recorder.record({ type: 'duplicate', id, of: outcome.id }, answer.now);
+      }
       this.recordOutcome(request, offer.transition, outcome, answer.now);
     }
     transitions.forEach((transition, index) => {
@@ -91,8 +110,8 @@ class RecordingWal implements Wal {
   release(shard: number, epoch: number, incarnation: string): Promise<void> {
     return this.wal.release(shard, epoch, incarnation);
   }
-  offer(shard: number, offers: readonly Offer[]): Promise<void> {
-    return this.wal.offer(shard, offers);
+  offer(shard: number, offers: readonly Offer[], limits?: OfferLimits): Promise<void> {
+    return this.wal.offer(shard, offers, limits);
   }
   offerMark(shard: number, session: string): Promise<number> {
     return this.wal.offerMark(shard, session);
@@ -217,7 +236,7 @@ class RecordingWal implements Wal {
         places.set(outcome.message.seq, outcome.message.id);
         return record({ type: 'replayed', id: transition.id, newId: outcome.message.id });
       case 'purge':
-        if (outcome.type === 'applied') record({ type: 'purged', id: transition.id });
+        if (outcome.type === 'purged') record({ type: 'purged', id: transition.id });
         return;
       case 'pause':
       case 'resume': {

@@ -49,8 +49,14 @@ export interface HistoryOptions {
   readonly commonOrder?: boolean | undefined;
   /** Every producer writes to this log: a message that nobody enqueued is a violation. Default true. */
   readonly closedWorld?: boolean | undefined;
+  /**
+   * The store itself wrote what became durable, when it did: no news is lost with a process. Default false.
+   */
+  readonly storeTold?: boolean | undefined;
   /** How far times in the log may be off, milliseconds. Default 0. */
   readonly clockToleranceMs?: number | undefined;
+  /** What an owner may have left of its lease when it loses it, because clocks tick at different speed. Default 0. */
+  readonly leaseToleranceMs?: number | undefined;
   /** Violations kept in the report. Default 100; all are counted. */
   readonly violationsMax?: number | undefined;
 }
@@ -75,6 +81,8 @@ export interface CallTrack {
   readonly called: Seen<EnqueueCalled>;
   readonly life: LifeTrack;
   message?: MessageTrack | undefined;
+  /** A volatile query that had to be asked again, of the next owner. */
+  askedAgain?: boolean | undefined;
   rejected?: Seen<EnqueueRejected> | undefined;
   answered?: Seen<Answered> | undefined;
 }
@@ -132,6 +140,10 @@ export interface MessageTrack {
   atRest?: { readonly seen: Seen<Quiescent>; readonly delayed: MessageTrack | undefined } | undefined;
   /** Some call is known to have led to it. */
   claimed: boolean;
+  /** One of its callers withdraws it when its wait times out. */
+  withdrawable?: boolean | undefined;
+  /** The message that stands for this one, which is none: it came under a known `messageId`. */
+  sameAs?: MessageTrack | undefined;
 }
 
 export interface EntityTrack {
@@ -165,6 +177,8 @@ export interface ShardTrack {
   opened?: Seen<ShardOpened> | undefined;
   /** The last commit that was sent, by epoch. */
   readonly sent: Map<number, Seen>;
+  /** Messages whose handlers are at work under the present epoch or an earlier one. */
+  readonly running: Set<MessageTrack>;
 }
 
 /** Where an entity stands in sentences. */

@@ -112,12 +112,13 @@ function withdrawn(ledger: HistoryLedger, message: MessageTrack): boolean {
     message.cancelCalled !== undefined ||
     entity?.cancelCalled !== undefined ||
     (entity !== undefined && ledger.cancelledTypes.has(entity.entityType)) ||
-    message.call?.called.event.cancelOnTimeout === true
+    message.withdrawable === true
   );
 }
 
 /** A waiter's verdict, once its message is known. */
 export function checkAnswer(ledger: HistoryLedger, answer: Seen<Answered>, message: MessageTrack): void {
+  if (!isDurable(message) && ledger.calls.get(answer.event.call)?.askedAgain === true) return;
   if (message.ended === undefined) {
     if (isDurable(message)) message.earlyAnswers.push(answer);
     return;
@@ -139,6 +140,8 @@ export function checkAnswer(ledger: HistoryLedger, answer: Seen<Answered>, messa
 
 function compare(ledger: HistoryLedger, message: MessageTrack, ended: Seen<Ended>, answer: Seen<Answered>): void {
   const { state, reply } = answer.event;
+  // A query of another node may have been answered by a second run, or refused at a later owner's door.
+  if (ledger.storeTold && !isDurable(message) && answer.event.node !== ended.event.node) return;
   if (state !== ended.event.state) {
     ledger.violation(
       'I5',

@@ -96,6 +96,15 @@ export interface Accepted extends Written, Addressed {
   readonly notBefore?: number | undefined;
   readonly expiresAt?: number | undefined;
 }
+/**
+ * A message that was handed in under a known `messageId`: it is none, and `of` is the one that stands for it. Its caller may
+ * have got `id` as the answer to its `enqueue`.
+ */
+export interface Duplicate extends Written {
+  readonly type: 'duplicate';
+  readonly id: string;
+  readonly of: string;
+}
 /** A delayed message took its place in line. */
 export interface Promoted extends Written {
   readonly type: 'promoted';
@@ -117,6 +126,8 @@ export interface Started extends Written, Addressed {
   readonly shard?: number | undefined;
   readonly epoch?: number | undefined;
   readonly fencingToken?: string | undefined;
+  /** What the owner knows to be left of its lease, milliseconds of its own clock (M7). Negative: it is over. */
+  readonly leaseLeftMs?: number | undefined;
 }
 /** The handler's promise settled. */
 export interface HandlerEnded extends Written {
@@ -191,6 +202,10 @@ export interface ShardOpened extends Written {
   readonly type: 'opened';
   readonly shard: number;
   readonly epoch: number;
+  /** The last owner had not released it: what that one runs is its own affair from here on (M7). */
+  readonly taken?: boolean | undefined;
+  /** With `taken`: what the last owner had left of its lease by its own clock, milliseconds; absent: it had given up. */
+  readonly leaseLeftMs?: number | undefined;
 }
 /** A commit was sent (`commitCalled`) or the store has applied it (`committed`). */
 export interface Commit extends Written {
@@ -226,6 +241,7 @@ export type HistoryEvent =
   | Answered
   | Linked
   | Accepted
+  | Duplicate
   | Promoted
   | Dispatched
   | Started

@@ -122,6 +122,7 @@ const SAMPLES: readonly TransportMessage[] = [
   { type: 'operated', id: 'o-3', result: 12 },
   { type: 'operated', id: 'o-4', result: 'm-10' },
   { type: 'operated', id: 'o-5', result: null },
+  { type: 'refused', id: 'q-2', code: 'ENTITY_PAUSED', retryable: true, text: 'paused' },
   { type: 'not-here', id: 'q-1' },
 ];
 

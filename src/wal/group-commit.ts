@@ -22,10 +22,12 @@ import {
   weightOf,
   withoutAppends,
 } from './commit-batch.js';
+import { InboxRead, type Reader } from './inbox-read.js';
 import type { Outcome, Transition } from './transition.js';
 import { type CommitAnswer, type CommitRequest, StoreUnavailableError, type Wal } from './wal.js';
 
 export type { Participant } from './commit-batch.js';
+export type { Reader } from './inbox-read.js';
 
 export interface GroupCommitEvents {
   /** Durable: called before the participants, so that what came in from the inbox stands ahead of this commit's own. */
@@ -39,9 +41,6 @@ export interface GroupCommitEvents {
   /** The shard cannot be written by this owner any more: lost, or the store failed for good. */
   lost(error: Error): void;
 }
-
-/** Called after a read of the inbox, or with what the shard was lost to. */
-export type Reader = (lost: Error | undefined) => void;
 
 export interface GroupCommitOptions {
   readonly wal: Wal;
@@ -81,7 +80,7 @@ export class GroupCommit {
   private lostWith: Error | undefined;
   private idleWaiters: (() => void)[] = [];
   /** Wait for a commit that begins after they came. */
-  private readers: Reader[] = [];
+  private readers: InboxRead[] = [];
   private pollAgain = false;
 
   constructor(private readonly options: GroupCommitOptions) {}
@@ -141,7 +140,7 @@ export class GroupCommit {
       callback(this.lostWith);
       return;
     }
-    this.readers.push(callback);
+    this.readers.push(new InboxRead(callback));
     if (this.readers.length === 1) this.schedule();
   }
 
@@ -163,7 +162,7 @@ export class GroupCommit {
     refuseAll(this.takeAll(), error);
     const { readers } = this;
     this.readers = [];
-    for (const read of readers) read(error);
+    for (const read of readers) read.done(error);
     this.wakeIdleWaiters();
   }
 
@@ -254,7 +253,7 @@ export class GroupCommit {
     this.committing = true;
     let batch = this.cut();
     const { wal, shard, epoch, incarnation, clock, events } = this.options;
-    let reading: Reader[] = [];
+    let reading: InboxRead[] = [];
     while (this.lostWith === undefined && (evenIfEmpty || batch.transitions.length > 0)) {
       evenIfEmpty = false;
       // A repeated commit may be answered as the first time, with what was in the inbox then (M1): it reads nothing anew.
@@ -295,9 +294,7 @@ export class GroupCommit {
         }
       }
       if (deferred > 0) this.putBackDeferred(batch, answer.outcomes);
-      if (answer.taken.length < wal.description.offersTakenMax) {
-        for (const read of reading) read(undefined);
-      } else this.readers.unshift(...reading);
+      this.readers.unshift(...this.readOn(reading, answer));
       reading = [];
       evenIfEmpty = this.readers.length > 0 || this.pollAgain;
       if (this.gathered === 0 && !evenIfEmpty) break;
@@ -313,6 +310,17 @@ export class GroupCommit {
       this.wakeIdleWaiters();
       events.drained();
     }
+  }
+
+  /** Tells those whose read is over; returns the others. */
+  private readOn(reading: readonly InboxRead[], answer: CommitAnswer): InboxRead[] {
+    const { offersTakenMax } = this.options.wal.description;
+    const unready: InboxRead[] = [];
+    for (const read of reading) {
+      if (read.answered(answer, offersTakenMax)) read.done(undefined);
+      else unready.push(read);
+    }
+    return unready;
   }
 
   /** Appends that had to wait for offers go first in the next batch, ahead of everything that was gathered since (I4). */

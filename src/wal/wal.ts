@@ -238,8 +238,8 @@ export interface CommitAnswer {
   readonly nextSeq: number;
   /** Offers that this commit found unusable and put into the quarantine. Absent: none. */
   readonly quarantined?: number | undefined;
-  /** Whether offers were in the inbox when the commit was done. Absent: the store does not tell. */
-  readonly offersLeft?: boolean | undefined;
+  /** Offers that were in the inbox when the commit was done. Absent: the store does not tell. */
+  readonly offersLeft?: number | undefined;
 }
 
 export interface OfferLimits {

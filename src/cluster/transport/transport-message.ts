@@ -3,6 +3,7 @@
  * another version may send fields that this one does not know: they are left out.
  */
 import type { MessageHeaders } from '../../message/envelope.js';
+import { errorCodes } from '../../runtime/error.js';
 import type { FinalState, Verdict } from '../../wal/transition.js';
 import type { OperationResult, ShardOperation, TransportMessage } from './transport.js';
 
@@ -31,6 +32,11 @@ const READERS: { readonly [T in TransportMessage['type']]: Reader<Extract<Transp
     return { type: 'operate', id, replyTo, shard, operation: read };
   },
   operated: ({ id, result }) => (isText(id) && isResult(result) ? { type: 'operated', id, result } : undefined),
+  refused: ({ id, code, retryable, text }) => {
+    const known = errorCodes.find((each) => each === code);
+    if (!isText(id) || known === undefined || typeof retryable !== 'boolean' || !isText(text)) return undefined;
+    return { type: 'refused', id, code: known, retryable, text };
+  },
   'not-here': ({ id }) => (isText(id) ? { type: 'not-here', id } : undefined),
 };
 

@@ -5,6 +5,7 @@
  * A node is addressed by its incarnation, which is unique to one life, so that nothing reaches a namesake.
  */
 import type { MessageHeaders } from '../../message/envelope.js';
+import type { ErrorCode } from '../../runtime/error.js';
 import type { Verdict } from '../../wal/transition.js';
 
 export interface Transport {
@@ -47,6 +48,14 @@ export type TransportMessage =
       readonly operation: ShardOperation;
     }
   | { readonly type: 'operated'; readonly id: string; readonly result: OperationResult }
+  /** The query was not taken into its line, or its reply cannot travel, and asking elsewhere would be no better. */
+  | {
+      readonly type: 'refused';
+      readonly id: string;
+      readonly code: ErrorCode;
+      readonly retryable: boolean;
+      readonly text: string;
+    }
   /** The asked node does not own the shard, or cannot answer now: ask again. */
   | { readonly type: 'not-here'; readonly id: string };
 

@@ -46,6 +46,31 @@ type OurClusterOptions = ClusterOptions & {
 
 /** Makes the client, which does not connect yet. */
 export async function makeClient(redis: ResolvedRedis, settings: ClientSettings): Promise<RedisClient> {
+  const client = await bareClient(redis, settings);
+  if (settings.role === 'subscriber') forgiveResubscribing(client);
+  return client;
+}
+
+/**
+ * ioredis subscribes anew by itself after it has connected again, and leaves that promise alone: should the connection be
+ * lost once more meanwhile, its rejection would end the process. Who subscribes himself still hears of a failure.
+ */
+function forgiveResubscribing(client: RedisClient): void {
+  for (const name of ['subscribe', 'ssubscribe']) {
+    Reflect.set(client, name, withHandledFailure(Reflect.get(client, name) as (...args: unknown[]) => unknown));
+  }
+}
+
+/** The same function; nobody needs to look at its promise. */
+function withHandledFailure(subscribe: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {
+  return function handled(this: unknown, ...args: unknown[]): unknown {
+    const subscribed = subscribe.apply(this, args);
+    Promise.resolve(subscribed).catch(() => {});
+    return subscribed;
+  };
+}
+
+async function bareClient(redis: ResolvedRedis, settings: ClientSettings): Promise<RedisClient> {
   const options = redisOptions(redis, settings);
   if (redis.kind === 'client') return duplicateOf(redis.client, options, settings);
   const { Redis, Cluster } = await loadIoredis();

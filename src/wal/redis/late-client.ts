@@ -2,8 +2,9 @@
  * A client that is there once its connections are made: the parts of a node are put together before anything connects, and
  * ioredis itself is loaded only then.
  */
-import type { RedisConnections, RedisRole } from './connections.js';
+
 import type { RedisClient } from './client-options.js';
+import type { RedisConnections, RedisRole } from './connections.js';
 
 /** Hands every use on to the client that the role has at that moment. */
 export function lateClient(connections: Pick<RedisConnections, 'client'>, role: RedisRole): RedisClient {

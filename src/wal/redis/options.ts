@@ -24,6 +24,8 @@ export interface RedisWalOptions {
   readonly retention?: Partial<RetentionOptions> | undefined;
   /** Default `async`. */
   readonly durability?: RedisDurability | undefined;
+  /** With `waiter`: names the server that both lead to; see `one-server.ts`. Default: always the same one. */
+  readonly server?: (() => string | undefined) | undefined;
   /** How long the replicas may take before the answer counts as lost, milliseconds. Default 5,000. */
   readonly replicationTimeoutMs?: number | undefined;
   /** Offers that one commit takes in at most. Default 500. */

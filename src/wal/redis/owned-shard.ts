@@ -158,7 +158,7 @@ export class OwnedShard {
             this.#shown = this.#inboxOf(reply[4] as string[], reply[5] as ShownEntry[], Number(reply[3]));
           this.#applied(work);
           await this.context.proven();
-          return { ...work.answer, offersLeft: Number(reply[3]) > 0 };
+          return { ...work.answer, offersLeft: Number(reply[3]) };
         case 1:
           throw this.#stale(reply[1]);
         case 2:
@@ -186,7 +186,7 @@ export class OwnedShard {
         await this.context.proven();
       }
     }
-    if (number === this.#number && this.#lastAnswer !== undefined) {
+    if (number === this.#number && Number(stored) === number && this.#lastAnswer !== undefined) {
       await this.context.proven();
       return this.#lastAnswer;
     }

@@ -13,6 +13,8 @@ export interface ReplicationOptions {
   readonly replicas: number;
   /** How long one round may take, milliseconds. */
   readonly timeoutMs: number;
+  /** Names the server that writes and WAIT go to; undefined while they may go to different ones. Default: they never do. */
+  readonly server?: (() => string | undefined) | undefined;
 }
 
 export class Replication {
@@ -21,8 +23,17 @@ export class Replication {
 
   constructor(private readonly options: ReplicationOptions) {}
 
-  /** Resolves when everything that was applied before the call is on enough replicas. */
-  proven(): Promise<void> {
+  /** Resolves when everything that was applied just before the call is on enough replicas. */
+  async proven(): Promise<void> {
+    const { server = () => '' } = this.options;
+    const wrote = server();
+    await this.#shared();
+    // Replicas of another server prove nothing: whether it has what was applied, the commit's number tells.
+    if (wrote !== undefined && wrote === server()) return;
+    throw new StoreUnavailableError('The connection to the server that has the last writes was lost.', 'unknown', true);
+  }
+
+  #shared(): Promise<void> {
     if (this.#running === undefined) return this.#begin();
     // The round that is under way may have begun before what the caller applied; the next one has not.
     this.#next ??= this.#running.then(
@@ -71,10 +82,10 @@ function asUnproven(error: Error): Error {
 
 /** What the options ask for; undefined: the server alone is enough. */
 export function replicationOf(options: RedisWalOptions): Replication | undefined {
-  const { durability = 'async', waiter, replicationTimeoutMs = 5_000 } = options;
+  const { durability = 'async', waiter, server, replicationTimeoutMs = 5_000 } = options;
   if (durability === 'async') return undefined;
   if (waiter === undefined) {
     throw new TypeError('`durability: {replicas}` needs `waiter`: a connection of its own to the same server.');
   }
-  return new Replication({ client: waiter, replicas: durability.replicas, timeoutMs: replicationTimeoutMs });
+  return new Replication({ client: waiter, replicas: durability.replicas, timeoutMs: replicationTimeoutMs, server });
 }

@@ -1,0 +1,29 @@
+/** What a round does, drawn from its seed: the servers, their settings, and the faults in their order. */
+import { FAULTS } from './faults.mjs';
+import { Chance } from './random.mjs';
+
+const FAULTS_PER_ROUND = 5;
+
+/** `only`: names of faults; every kind that fits the servers comes before any comes twice. */
+export function planRound(seed, { servers: kinds, only, durability, bug, keep, faultsMax = FAULTS_PER_ROUND }) {
+  const chance = new Chance(seed);
+  const servers = kinds[seed % kinds.length];
+  const fitting = Object.keys(FAULTS).filter(
+    (name) => (only === undefined || only.includes(name)) && FAULTS[name].servers.includes(servers),
+  );
+  if (fitting.length === 0)
+    throw new Error(`None of the faults ${only?.join(', ')} can happen to servers "${servers}".`);
+  const picked = chance.pick(['replicated(1)', 'async']);
+  const faults = [];
+  while (faults.length < faultsMax) faults.push(...chance.shuffled(fitting));
+  return {
+    seed,
+    servers,
+    durability: servers === 'replica' ? (durability ?? picked) : 'async',
+    appendfsync: chance.pick(['everysec', 'always']),
+    faults: faults.slice(0, faultsMax),
+    dense: chance.happens(0.3) || bug !== undefined,
+    bug,
+    keep,
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * A short chaos run: real nodes and real servers, every kind of fault at least once, and planted bugs that it must notice.
+ * New seeds in each run; a failure prints its seed and the command to repeat it. For longer ones: `npm run chaos`.
+ */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const SCRIPT = fileURLToPath(new URL('../../scripts/chaos.mjs', import.meta.url));
+const SEED = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1_000_000_000);
+
+/** Runs the script to its end; resolves with its exit code and what it printed. */
+function chaos(...args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [SCRIPT, '--rounds', '1', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (piece: Buffer) => {
+        text += piece.toString();
+      });
+    }
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, text }));
+  });
+}
+
+async function expectClean(...args: readonly string[]): Promise<void> {
+  const { code, text } = await chaos('--seed', String(SEED), ...args);
+  expect(code, text).toBe(0);
+}
+
+test('loses, doubles and reorders nothing when nodes are killed, stopped and redeployed and Redis restarts (I1-I8)', async () => {
+  await expectClean('--servers', 'single', '--only', 'kill,stop,leave,network,late,redis-restart', '--faults', '6');
+});
+
+test('loses nothing that was acknowledged when a replica is promoted, with replicated(1) (I1, M10)', async () => {
+  await expectClean('--servers', 'replica', '--durability', 'replicated(1)', '--only', 'promotion', '--faults', '2');
+});
+
+test('loses no more than the documented limit when a replica is promoted, with async (M8, M9)', async () => {
+  await expectClean('--servers', 'replica', '--durability', 'async', '--only', 'promotion,kill', '--faults', '2');
+});
+
+test('goes on while the slots of a Redis Cluster move, scripts are flushed and nodes join (I1-I8)', async () => {
+  await expectClean('--servers', 'cluster', '--only', 'reshard,flush,join', '--faults', '3');
+});
+
+test.for([
+  ['no-fences', '--only', 'stop', '--faults', '1'],
+  ['forget-offers', '--only', 'flush', '--faults', '1'],
+] as const)('notices the planted bug %s', async ([bug, ...args]) => {
+  const { code, text } = await chaos('--seed', '1', '--servers', 'single', '--bug', bug, ...args);
+  expect(code, text).toBe(1);
+  expect(text).toMatch(/I\d \(/);
+});

@@ -1,0 +1,3 @@
+import { clusterSeeds } from './cluster-seeds.js';
+
+clusterSeeds(2);
