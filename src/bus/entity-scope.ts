@@ -12,7 +12,7 @@ abstract class Scope {
     readonly entityId: string | undefined,
   ) {}
 
-  /** All messages in one commit, or none of them. */
+  /** All messages in one commit, or none of them; on Redis, all of those that share a shard. */
   enqueueBulk(messages: readonly object[], options?: EnqueueOptions): Promise<Receipt[]> {
     return this.bus.submitBulk(() =>
       checkedBulk(messages, options).map((message) => this.check(this.bus.fromMessage(message, options))),

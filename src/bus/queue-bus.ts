@@ -91,7 +91,11 @@ export class QueueBus {
       : this.submitAndWait(() => this.fromMessage(first, second as WaitOptions | undefined));
   }
 
-  /** All messages in one commit, or none of them. The receipts stand in the order of the messages. */
+  /**
+   * All messages in one commit, or none of them; on Redis, all of those that share a shard. The receipts stand in the order
+   * of the messages.
+   * @throws AtomicQueuesError (as a rejection): when other shards took theirs all the same, `details.accepted` names them.
+   */
   enqueueBulk(messages: readonly object[], options?: EnqueueOptions): Promise<Receipt[]> {
     return this.submitBulk(() => checkedBulk(messages, options).map((message) => this.fromMessage(message, options)));
   }

@@ -101,7 +101,7 @@ export class ClusterDoor implements MessageDoor {
       else indexes.push(index);
     });
     const receipts: Receipt[] = [];
-    await Promise.all(
+    const ends = await Promise.allSettled(
       [...shards].map(async ([shard, indexes]) => {
         const own = indexes.map((index) => submissions[index] as Submission);
         const taken = await this.bulkOf(shard, own);
@@ -110,6 +110,8 @@ export class ClusterDoor implements MessageDoor {
         });
       }),
     );
+    const refused = ends.find((end) => end.status === 'rejected');
+    if (refused !== undefined) throw partlyRefused(refused.reason as Error, submissions.length, receipts);
     return receipts;
   }
 
@@ -226,6 +228,17 @@ export class ClusterDoor implements MessageDoor {
 
 function check({ entityType, entityId, name, options, isVolatile }: Submission): void {
   checkOptions(options, { entityType, entityId, name }, isVolatile);
+}
+
+/** A bulk is whole in each shard, not across them: what was accepted all the same is told. */
+function partlyRefused(error: Error, total: number, receipts: readonly Receipt[]): Error {
+  const accepted = Object.entries(receipts).map(([index, { id }]) => ({ index: Number(index), id }));
+  if (accepted.length === 0 || !(error instanceof AtomicQueuesError)) return error;
+  return new AtomicQueuesError(
+    error.code,
+    `${error.message} Of the ${total} messages of this bulk, ${accepted.length} are in other shards and were accepted; details.accepted has their places and ids. Do not send those again.`,
+    { subject: error.subject, cause: error, retryable: false, details: { accepted } },
+  );
 }
 
 function volatileInBulk({ entityType, entityId, name }: Submission): AtomicQueuesError {

@@ -88,6 +88,8 @@ export class ClusterEngine implements Engine {
   private routes = new Routes(1);
   private view: ClusterView = { nodes: [], bindings: [], assignments: {} };
   private membership: MembershipState | undefined;
+  /** Entity types that some live node has too many dead letters of. */
+  private typesFull: ReadonlySet<string> = new Set();
   private readonly heart: Heart;
   private readonly office: MasterOffice;
   private readonly tenures: Tenures;
@@ -198,9 +200,7 @@ export class ClusterEngine implements Engine {
       serving: (shard) => this.tenures.serving(shard),
       sender: (shard) => this.sender(shard),
       refusal: (subject, finishing) => this.refusal(subject, finishing),
-      isFull: (type) =>
-        this.membership !== undefined &&
-        liveMembers(this.membership).some(({ record }) => record.full?.includes(type) === true),
+      isFull: (type) => this.typesFull.size > 0 && this.typesFull.has(type),
       ask: (shard, query, waiter) => this.ask(shard, query, waiter),
       withdraw: (shard, id) => {
         this.sender(shard)
@@ -398,10 +398,11 @@ export class ClusterEngine implements Engine {
     this.view = view;
     this.membership = membership;
     this.routes.update(view.bindings);
+    const live = liveMembers(membership);
+    this.typesFull = new Set(live.flatMap(({ record }) => record.full ?? []));
     if (this.groupIndex < 0) return;
     const assignment = view.assignments[this.group];
     if (this.phase === 'running') {
-      const live = liveMembers(membership);
       void this.office.decide(view, live, this.routes.slices, this.groupIndex, this.storeDegraded);
       const up = new Set(live.filter(({ record }) => record.state === 'up').map(({ record }) => record.serverId));
       const wanted = new Set<number>();

@@ -100,9 +100,11 @@ export class Tenure {
    */
   async open(runs: boolean): Promise<void> {
     const { owner } = this;
+    let leftInOrder = false;
     try {
-      const { inFlight, epoch } = await owner.open();
+      const { inFlight, epoch, clean } = await owner.open();
       this.epoch = epoch;
+      leftInOrder = clean && inFlight.length === 0;
       this.incarnation = owner.incarnation;
       const { interrupted, putBack } = await settleInFlight(owner, inFlight);
       this.interrupted = interrupted;
@@ -115,8 +117,8 @@ export class Tenure {
     } catch (error) {
       this.state = 'ended';
       await owner.close(false);
-      // What is still in flight is found by the next owner, who need not wait for this lease to run out.
-      if (this.epoch > 0) await this.options.wal.release(this.shard, this.epoch, this.incarnation).catch(() => {});
+      // The next owner need not wait for this lease to run out; but it must know of an unclean end, if there was one (M13).
+      if (leftInOrder) await this.options.wal.release(this.shard, this.epoch, this.incarnation).catch(() => {});
       throw error;
     }
   }

@@ -22,10 +22,10 @@ export class MessageIds {
     if (isPlain) {
       if (this.underWay === 0) this.nextPlain = Math.max(this.nextPlain, this.nextSeq);
       this.nextPlain += 1;
-      return `${this.prefix}-${(this.nextPlain - 1).toString(36)}`;
+      return `${this.prefix}${(this.nextPlain - 1).toString(36)}`;
     }
     this.nextOther += 1;
-    return `${this.prefix}-x.${(this.nextOther - 1).toString(36)}`;
+    return `${this.prefix}x.${(this.nextOther - 1).toString(36)}`;
   }
 
   appendSent(): void {

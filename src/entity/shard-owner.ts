@@ -16,6 +16,7 @@ import type { Logger } from '../runtime/logger.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { TypedEvents } from '../runtime/typed-events.js';
 import { GroupCommit, type GroupCommitEvents, type Participant } from '../wal/group-commit.js';
+import { ownerIdPrefix } from '../wal/owner-ids.js';
 import type { Transition } from '../wal/transition.js';
 import type { CommitAnswer, CommitRequest, MessageHead, OpenedShard, StoreUnavailableError, Wal } from '../wal/wal.js';
 import { Announcements } from './announcements.js';
@@ -210,7 +211,7 @@ export class ShardOwner implements GroupCommitEvents {
     const { detached } = this;
     const commits = new GroupCommit({ wal, clock, timers, shard, epoch, incarnation, events: this, detached });
     const executor = this.makeExecutor(epoch);
-    const ids = new MessageIds(`${wal.description.clusterId.slice(0, 8)}-${epoch.toString(36)}`, opened.nextSeq);
+    const ids = new MessageIds(ownerIdPrefix(wal.description.clusterId, shard, epoch), opened.nextSeq);
     const housekeeping = new Housekeeping({
       clock,
       timers,

@@ -65,6 +65,7 @@ export function recordShared(wal, recorder, sink) {
         const wishes = request.transitions.map((wish) => ({
           t: wish.type,
           id: wish.message?.id ?? wish.id ?? places?.get(wish.seq),
+          unstarted: wish.unstarted,
           call: wish.message === undefined ? undefined : callOf(wish.message),
         }));
         const { name, message, applied } = error;

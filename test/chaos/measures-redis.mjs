@@ -33,7 +33,7 @@ export async function measureOutages(what, { seed, times = 8, durability }, prin
   );
   const back = spread(results.flatMap(({ figures }) => figures.backMs));
   print(line('throughput back after a writable primary', back));
-  print(`losses within what Redis documents: ${results.reduce((sum, { losses }) => sum + losses.length, 0)}`);
+  print(`facts lost within what Redis documents: ${results.reduce((sum, { losses }) => sum + losses.length, 0)}`);
   return summary(results, print);
 }
 

@@ -4,12 +4,15 @@
  */
 
 /** Events that the store must have seen to, at their places in the log. */
-export function factsOfDoubts(log, { groups, firstCalled }, finalEvents) {
+export function factsOfDoubts(log, { groups, firstCalled, openings }, finalEvents) {
   const doubts = log.flatMap((event) => {
     if (event.type !== 'doubt') return [];
     const commit = `${event.shard}/${event.epoch}/${event.number}`;
-    // Whatever it did, it did after it was sent for the first time, and before anyone else could have opened the shard.
-    return groups.has(commit) ? [] : [{ event, position: firstCalled.get(commit) }];
+    const position = firstCalled.get(commit);
+    const newer = openings.get(event.shard)?.find((opening) => opening.epoch > event.epoch);
+    // Whatever it did, it did after it was sent for the first time, and before anyone else opened the shard.
+    if (groups.has(commit) || (newer !== undefined && newer.position < position)) return [];
+    return [{ event, position }];
   });
   if (doubts.length === 0) return [];
   const left = new Set(
@@ -18,7 +21,7 @@ export function factsOfDoubts(log, { groups, firstCalled }, finalEvents) {
   const signs = signsOf(log, new Set(doubts.flatMap(({ event }) => event.wishes.map(({ id }) => id))));
   const decided = new Set();
   return doubts.flatMap(({ event, position }) =>
-    event.wishes.flatMap(({ t, id, call }) => {
+    event.wishes.flatMap(({ t, id, call, unstarted }) => {
       const { node, at, seq } = { ...event, seq: 1 };
       const told = { node, at, seq };
       const known = signs.get(id) ?? [];
@@ -32,7 +35,7 @@ export function factsOfDoubts(log, { groups, firstCalled }, finalEvents) {
       }
       const runsAgain = next?.type === 'dispatched' || (next === undefined && left.has(id));
       if (t === 'retry' && runsAgain) {
-        return [{ place: position + 0.5, event: { type: 'retried', id, reason: 'failed', ...told } }];
+        return [{ place: position + 0.5, event: { type: 'retried', id, reason: 'failed', unstarted, ...told } }];
       }
       if (t === 'append' && call !== undefined && (next !== undefined || left.has(id))) {
         return [{ place: position + 0.5, event: { type: 'linked', call, id, ...told } }];

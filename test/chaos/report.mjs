@@ -36,7 +36,7 @@ export class Report {
     return [
       `rounds ${this.#rounds.length}, commands ${sum(({ counts }) => counts.commands)}, starts ${sum(({ counts }) => counts.starts)}, crashes ${sum(({ counts }) => counts.crashes)}`,
       `violations ${this.violations}, stale commits ${sum(({ counts }) => counts.staleCommits)}, commits whose answer was lost ${sum(({ counts }) => counts.doubts)}`,
-      `losses within what Redis documents (async or everysec only) ${sum(({ losses }) => losses.length)}, in ${lossy.filter(({ result }) => result.losses.length > 0).length} rounds`,
+      `facts lost within what Redis documents (async or everysec only) ${sum(({ losses }) => losses.length)}, in ${lossy.filter(({ result }) => result.losses.length > 0).length} rounds`,
       line('kill -9 of a node to the next start elsewhere, per shard', spread(all('takeoverMs'))),
       line('throughput back after Redis takes writes again', spread(all('backMs'))),
     ];

@@ -9,6 +9,7 @@
  */
 import { systemRuntime } from '../../runtime/runtime.js';
 import { copyOffer } from '../offered-transition.js';
+import { ownerIdPrefix } from '../owner-ids.js';
 import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
 import {
   type CommitAnswer,
@@ -347,7 +348,7 @@ export class RedisWal implements SharedWal {
         throw new StaleEpochError(claim.shard, claim.epoch, Number(small.epoch));
       const started = await reads.held([...small.run.keys()].sort((left, right) => left - right));
       const all = this.#options.verifyLineOrder === true ? await reads.scan(0, Number.MAX_SAFE_INTEGER) : undefined;
-      const prefix = `${identity.clusterId.slice(0, 8)}-${claim.epoch.toString(36)}-`;
+      const prefix = ownerIdPrefix(identity.clusterId, claim.shard, claim.epoch);
       const memory = new OwnerMemory({ ...small, started }, prefix, all);
       // Ids of this epoch may be in use already: then none of them is taken as new.
       if (!isFresh) memory.highestPlain = memory.highestOther = Number.POSITIVE_INFINITY;
