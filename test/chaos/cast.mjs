@@ -8,6 +8,7 @@ export class Cast {
   lossy = [];
   durability;
   appendfsync;
+  bug;
   #nodes = [];
   #producers = [];
   #guest;
@@ -19,6 +20,7 @@ export class Cast {
     this.#options = options;
     this.durability = options.durability;
     this.appendfsync = options.appendfsync;
+    this.bug = options.bug;
   }
 
   /** What callers of a process do, from the next start of it on. */

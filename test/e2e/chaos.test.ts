@@ -46,7 +46,7 @@ test('goes on while the slots of a Redis Cluster move, scripts are flushed and n
 });
 
 test.for([
-  ['no-fences', '--only', 'stop', '--faults', '1'],
+  ['no-fences', '--only', 'stop', '--faults', '2'],
   ['forget-offers', '--only', 'flush', '--faults', '1'],
 ] as const)('notices the planted bug %s', async ([bug, ...args]) => {
   const found = await chaos('--seed', '1', '--servers', 'single', '--bug', bug, ...args);
