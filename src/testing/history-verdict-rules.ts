@@ -181,6 +181,8 @@ export function checkRefusedStaysOut(ledger: HistoryLedger, call: CallTrack): vo
   const { message, rejected } = call;
   // A duplicate may be refused while the first message of its messageId stands.
   if (message === undefined || message.call !== call || !wasRefused(call)) return;
+  // A query that is asked of another node goes again to its next owner, and a former one may run it late: nothing is kept.
+  if (call.called.event.kind === 'query') return;
   ledger.violation('I8', message, `the door refused ${message.id} with ${rejected?.event.code}, and yet it was kept.`, [
     call.called,
     rejected,
