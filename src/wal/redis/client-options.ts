@@ -10,6 +10,7 @@ import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import type { ResolvedRedis } from '../../runtime/config.js';
 import type { Random } from '../../runtime/random.js';
 import { fault } from './connection-faults.js';
+import { useCommand } from './scripts.js';
 
 /** What a connection is for. WAIT stalls what is behind it, so it has one of its own. */
 export type RedisRole = 'commit' | 'control' | 'subscriber' | 'wait';
@@ -202,7 +203,9 @@ function duplicateOf(given: object, options: OurOptions, settings: ClientSetting
 
 async function loadIoredis(): Promise<{ readonly Redis: typeof Redis; readonly Cluster: typeof Cluster }> {
   try {
-    return await import('ioredis');
+    const ioredis = await import('ioredis');
+    useCommand(ioredis.Command);
+    return ioredis;
   } catch (cause) {
     throw fault('redis is set, and the package ioredis could not be loaded; run "npm install ioredis@6".', cause);
   }
