@@ -1,6 +1,6 @@
 /**
- * A short chaos run: real nodes and real servers, every kind of fault at least once, and planted bugs that it must notice.
- * New seeds in each run; a failure prints its seed and the command to repeat it. For longer ones: `npm run chaos`.
+ * A short chaos run: real nodes and real servers, and planted bugs that it must notice. The seed fixes the faults, not what
+ * real processes make of them; a failure prints it and the command to repeat it. For longer ones: `npm run chaos`.
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
