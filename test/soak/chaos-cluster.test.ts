@@ -9,6 +9,10 @@ test('goes on while the slots of a Redis Cluster move, scripts are flushed and n
   timeout: 600_000,
 }, async () => {
   const args = ['--rounds', '6', '--seed', process.env['CHAOS_SEED'] ?? '1', '--servers', 'cluster'];
-  const { stdout } = await run('node', ['scripts/chaos.mjs', ...args, '--only', 'reshard,flush,join', '--faults', '3']);
+  const ended = run('node', ['scripts/chaos.mjs', ...args, '--only', 'reshard,flush,join', '--faults', '3']);
+  // A round that fails ends the script with another code, and what it printed says why.
+  const { stdout } = await ended.catch((error: { message: string; stdout?: string }) => {
+    throw new Error(error.stdout ?? error.message);
+  });
   expect(stdout).toContain('seed');
 });
