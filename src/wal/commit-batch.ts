@@ -64,7 +64,13 @@ export function weightOf(transition: Transition): number {
   }
 }
 
-export function refuseAll(batch: Batch, error: Error): void {
+export function refuseAll(
+  batch: {
+    readonly transitions: readonly Transition[];
+    readonly participants: readonly Participant[];
+  },
+  error: Error,
+): void {
   batch.participants.forEach((participant, index) => {
     participant.refused(error, batch.transitions[index] as Transition);
   });

@@ -2,26 +2,17 @@
  * Group commit of one shard: while one commit is in flight the next transitions gather; then they go as one batch. Each
  * transition has a participant that is told the outcome, in order, only when it is durable.
  *
- * Owns: the queue of transitions, the commit number, and what happens when the store fails. Does not know what the
- * transitions mean, except that an append may be refused while everything else must get through in the end: an
- * accepted message's verdict is never dropped (I7, I8).
+ * Owns: the commit number, and what happens when the store fails. Does not know what the transitions mean, except that an
+ * append may be refused while everything else must get through in the end: an accepted message's verdict is never dropped
+ * (I7, I8). What waits, and how much of it goes into one commit, is in `commit-queue.ts`.
  *
  * Invariants: one commit in flight (M1); transitions reach the store in the order in which they were added; a group added
  * with `addAll` goes into one commit whole.
  */
 import type { Clock } from '../runtime/clock.js';
 import type { Timers } from '../runtime/timers.js';
-import {
-  type Batch,
-  FROM_CALLERS,
-  type Group,
-  isUnusable,
-  moved,
-  type Participant,
-  refuseAll,
-  weightOf,
-  withoutAppends,
-} from './commit-batch.js';
+import { type Batch, FROM_CALLERS, isUnusable, type Participant, refuseAll, withoutAppends } from './commit-batch.js';
+import { CommitQueue, deferredOf } from './commit-queue.js';
 import { InboxRead, type Reader } from './inbox-read.js';
 import type { Outcome, Transition } from './transition.js';
 import { type CommitAnswer, type CommitRequest, StoreUnavailableError, type Wal } from './wal.js';
@@ -54,23 +45,11 @@ export interface GroupCommitOptions {
   readonly detached: (callback: () => void) => void;
 }
 
-/**
- * How much goes into one commit, in plain transitions. On SQLite 512 of them hold the event loop for about 2 ms
- * (measured, 2 cores); larger batches gain little throughput.
- */
-export const COMMIT_WEIGHT_MAX = 512;
 /** While the store fails, it is tried again this often, milliseconds. */
 const STORE_RETRY_MS = 100;
 
 export class GroupCommit {
-  private transitions: Transition[] = [];
-  /** Transitions at the front of the queue that are in a batch already. */
-  private taken = 0;
-  private participants: Participant[] = [];
-  /** Ends (exclusive) of groups that must not be split, ascending positions in `transitions`. */
-  private groupEnds: Group[] = [];
-  /** Transitions at the front of the queue that go one by one, because one of them cannot be applied. */
-  private singles = 0;
+  private readonly queue = new CommitQueue();
   private number = 0;
   private scheduled = false;
   private committing = false;
@@ -96,7 +75,7 @@ export class GroupCommit {
 
   /** Transitions that wait for the next commit. */
   get gathered(): number {
-    return this.transitions.length - this.taken;
+    return this.queue.size;
   }
 
   add(transition: Transition, participant: Participant): void {
@@ -104,20 +83,18 @@ export class GroupCommit {
       participant.refused(this.lostWith, transition);
       return;
     }
-    this.transitions.push(transition);
-    this.participants.push(participant);
+    this.queue.push(transition, participant);
     this.schedule();
   }
 
   /** Adds transitions that share one commit. */
   addAll(transitions: readonly Transition[], participants: readonly Participant[]): void {
-    const start = this.transitions.length;
-    transitions.forEach((transition, index) => {
-      this.add(transition, participants[index] as Participant);
-    });
-    if (this.lostWith === undefined && transitions.length > 1) {
-      this.groupEnds.push({ start, end: start + transitions.length });
+    if (this.lostWith !== undefined) {
+      refuseAll({ transitions, participants }, this.lostWith);
+      return;
     }
+    this.queue.pushGroup(transitions, participants);
+    this.schedule();
   }
 
   /** A commit that begins from now on, empty if need be, to take in what was offered. */
@@ -159,7 +136,7 @@ export class GroupCommit {
   }
 
   private refuseLeft(error: Error): void {
-    refuseAll(this.takeAll(), error);
+    refuseAll(this.queue.takeAll(), error);
     const { readers } = this;
     this.readers = [];
     for (const read of readers) read.done(error);
@@ -177,70 +154,6 @@ export class GroupCommit {
     if (!this.committing && (this.gathered > 0 || this.readers.length > 0)) this.flushSafely(this.gathered === 0);
   };
 
-  /** Takes the next batch out of the queue: everything, up to the limit, without splitting a group. */
-  private cut(): Batch {
-    let batch: Batch;
-    const end = this.cutAt();
-    if (this.taken === 0 && end === this.transitions.length) {
-      batch = { transitions: this.transitions, participants: this.participants, groups: this.groupEnds };
-      this.transitions = [];
-      this.participants = [];
-      this.groupEnds = [];
-      return batch;
-    }
-    const start = this.taken;
-    batch = {
-      transitions: this.transitions.slice(start, end),
-      participants: this.participants.slice(start, end),
-      groups: moved(
-        this.groupEnds.filter((group) => group.start >= start && group.end <= end),
-        -start,
-      ),
-    };
-    this.taken = end;
-    // The front is given back only when it is most of the queue, so that a long queue is not copied for each batch.
-    if (end * 2 >= this.transitions.length) {
-      this.transitions = this.transitions.slice(end);
-      this.participants = this.participants.slice(end);
-      this.groupEnds = moved(
-        this.groupEnds.filter((group) => group.start >= end),
-        -end,
-      );
-      this.taken = 0;
-    }
-    return batch;
-  }
-
-  /** Where the next batch ends. */
-  private cutAt(): number {
-    const { length } = this.transitions;
-    let end = this.taken;
-    let weight = 0;
-    const weightMax = this.singles > 0 ? 1 : COMMIT_WEIGHT_MAX;
-    while (end < length && weight < weightMax) {
-      weight += weightOf(this.transitions[end] as Transition);
-      end += 1;
-    }
-    for (const group of this.groupEnds) if (group.start < end && end < group.end) end = group.end;
-    this.singles = Math.max(0, this.singles - (end - this.taken));
-    return end;
-  }
-
-  /** Takes everything out of the queue. */
-  private takeAll(): Batch {
-    const batch = {
-      transitions: this.transitions.slice(this.taken),
-      participants: this.participants.slice(this.taken),
-      groups: [],
-    };
-    this.singles = 0;
-    this.transitions = [];
-    this.participants = [];
-    this.groupEnds = [];
-    this.taken = 0;
-    return batch;
-  }
-
   /** A fault in what follows a commit must not leave this shard committing for ever: it is lost, loudly. */
   private flushSafely(evenIfEmpty: boolean): void {
     this.flush(evenIfEmpty).catch((error: unknown) => {
@@ -251,7 +164,7 @@ export class GroupCommit {
 
   private async flush(evenIfEmpty: boolean): Promise<void> {
     this.committing = true;
-    let batch = this.cut();
+    let batch = this.queue.cut();
     const { wal, shard, epoch, incarnation, clock, events } = this.options;
     let reading: InboxRead[] = [];
     while (this.lostWith === undefined && (evenIfEmpty || batch.transitions.length > 0)) {
@@ -293,14 +206,15 @@ export class GroupCommit {
           (batch.participants[index] as Participant).committed(outcome, transition, answer.now);
         }
       }
-      if (deferred > 0) this.putBackDeferred(batch, answer.outcomes);
+      // Appends that had to wait for offers go first in the next batch, ahead of all that was gathered since (I4).
+      if (deferred > 0) this.queue.putFront(deferredOf(batch, answer.outcomes));
       this.readers.unshift(...this.readOn(reading, answer));
       reading = [];
       evenIfEmpty = this.readers.length > 0 || this.pollAgain;
       if (this.gathered === 0 && !evenIfEmpty) break;
       // Let I/O and the handlers that were just started have a turn; what they finish joins the next batch.
       await new Promise<void>((resolve) => this.options.timers.defer(resolve));
-      batch = this.cut();
+      batch = this.queue.cut();
     }
     this.committing = false;
     // Lost while a commit was on its way: what that one put back will not be committed either.
@@ -323,24 +237,6 @@ export class GroupCommit {
     return unready;
   }
 
-  /** Appends that had to wait for offers go first in the next batch, ahead of everything that was gathered since (I4). */
-  private putBackDeferred(batch: Batch, outcomes: readonly Outcome[]): void {
-    const isDeferred = (index: number): boolean => outcomes[index]?.type === 'deferred';
-    const transitions = batch.transitions.filter((_, index) => isDeferred(index));
-    const participants = batch.participants.filter((_, index) => isDeferred(index));
-    const before: number[] = [0];
-    for (const outcome of outcomes) before.push((before.at(-1) as number) + (outcome.type === 'deferred' ? 1 : 0));
-    // The appends of a group are deferred together, so that it is still one.
-    const groups = batch.groups
-      .map(({ start, end }) => ({ start: before[start] as number, end: before[end] as number }))
-      .filter(({ start, end }) => end - start > 1);
-    const late = this.groupEnds.filter((group) => group.start >= this.taken);
-    this.transitions = [...transitions, ...this.transitions.slice(this.taken)];
-    this.participants = [...participants, ...this.participants.slice(this.taken)];
-    this.groupEnds = [...groups, ...moved(late, transitions.length - this.taken)];
-    this.taken = 0;
-  }
-
   /** What to do with a batch whose commit failed: the batch to try next, or undefined when the shard is lost. */
   private async failed(error: Error, batch: Batch): Promise<Batch | undefined> {
     if (isUnusable(error) && !this.unproven) return this.isolate(error, batch);
@@ -356,7 +252,7 @@ export class GroupCommit {
     if (error.applied === 'unknown') this.unproven = true;
     // Once an answer was lost, the store may have applied this number: only the very same batch may follow under it (M1),
     // whatever a later try says. Otherwise new work is refused, and what concerns accepted messages is kept.
-    const next = this.unproven ? batch : withoutAppends([batch, this.takeAll()], error);
+    const next = this.unproven ? batch : withoutAppends([batch, this.queue.takeAll()], error);
     await new Promise<void>((resolve) => this.options.timers.set(resolve, STORE_RETRY_MS));
     if (this.lostWith !== undefined) {
       refuseAll(next, this.refusalOf(this.lostWith));
@@ -387,22 +283,11 @@ export class GroupCommit {
     const isOne =
       batch.transitions.length === 1 || batch.groups.some(({ start, end }) => end - start === batch.transitions.length);
     if (!isOne) {
-      const late = this.groupEnds;
-      this.transitions = [...batch.transitions, ...this.transitions.slice(this.taken)];
-      this.participants = [...batch.participants, ...this.participants.slice(this.taken)];
-      this.groupEnds = [
-        ...batch.groups,
-        ...moved(
-          late.filter((group) => group.start >= this.taken),
-          batch.transitions.length - this.taken,
-        ),
-      ];
-      this.taken = 0;
-      this.singles = batch.transitions.length;
-      return this.cut();
+      this.queue.putFront(batch, true);
+      return this.queue.cut();
     }
     refuseAll(batch, error);
-    if (batch.transitions.every((transition) => FROM_CALLERS.has(transition.type))) return this.cut();
+    if (batch.transitions.every((transition) => FROM_CALLERS.has(transition.type))) return this.queue.cut();
     this.lose(error);
     return undefined;
   }
@@ -415,7 +300,7 @@ export class GroupCommit {
         this.number += 1;
         this.recover();
         this.options.events.answered(answer, 0, 0);
-        return this.cut();
+        return this.queue.cut();
       } catch (error) {
         if (!(error instanceof StoreUnavailableError) || !error.recoverable) {
           this.lose(error as Error);
