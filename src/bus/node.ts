@@ -15,6 +15,7 @@ import type { LifecycleEvents } from '../entity/lifecycle-events.js';
 import { LocalEngine } from '../entity/local-engine.js';
 import type { MessageContext } from '../entity/message-context.js';
 import type { RecoveryReport } from '../entity/recovery.js';
+import { shuttingDown } from '../entity/refusals.js';
 import { ShardOwner } from '../entity/shard-owner.js';
 import type { StopReport } from '../entity/shutdown.js';
 import type { ClassReference } from '../message/class-reference.js';
@@ -300,10 +301,6 @@ export class AtomicQueuesNode {
     for (const tell of this.whenStopped) tell();
     return report;
   }
-}
-
-function shuttingDown(): AtomicQueuesError {
-  return new AtomicQueuesError('SHUTTING_DOWN', 'This node is shutting down and takes no new messages.');
 }
 
 /** What the user hears when the store cannot be used: the code, and the store's own words. */

@@ -6,6 +6,7 @@ import { chainOf, refuseDeadlock, withChain } from '../entity/deadlock.js';
 import type { MessageDoor } from '../entity/engine.js';
 import { checkOptions } from '../entity/enqueue-options.js';
 import { currentStart } from '../entity/message-context.js';
+import { notAccepted, notForBulk, replyTimeout } from '../entity/refusals.js';
 import { ReplyWaiter } from '../entity/reply-waiter.js';
 import type { RunningSlots } from '../entity/running-slots.js';
 import type { Receipt, Submission, WaitOptions } from '../entity/submission.js';
@@ -14,7 +15,7 @@ import { type EntityKey, entityKey } from '../message/entity-key.js';
 import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import type { ResolvedConfig } from '../runtime/config.js';
 import type { Deadlines } from '../runtime/deadlines.js';
-import { type OfferedTransition, ShardFullError, StoreUnavailableError } from '../wal/wal.js';
+import { type OfferedTransition, ShardFullError } from '../wal/wal.js';
 import type { OfferPlace, OfferSender } from './offer-sender.js';
 import type { RemoteWaits } from './remote-waits.js';
 import type { Routes } from './routes.js';
@@ -93,7 +94,10 @@ export class ClusterDoor implements MessageDoor {
     const shards = new Map<number, number[]>();
     submissions.forEach((submission, index) => {
       const { shard } = this.place(submission);
-      if (submission.isVolatile) throw volatileInBulk(submission);
+      if (submission.isVolatile) {
+        const { entityType, entityId, name } = submission;
+        throw notForBulk({ entityType, entityId, name });
+      }
       this.refuse(submission, currentStart() !== undefined);
       check(submission);
       const indexes = shards.get(shard);
@@ -212,16 +216,9 @@ export class ClusterDoor implements MessageDoor {
     const { entityType, entityId, name, isVolatile } = submission;
     this.options.waits.forget(id);
     const cancelling = cancels && !isVolatile && id !== '';
-    const goesOn = cancelling
-      ? `It is withdrawn if it has not started; status("${id}") tells.`
-      : `The message itself goes on; status("${id}") tells how it stands.`;
-    waiter.fail(
-      new AtomicQueuesError(
-        'REPLY_TIMEOUT',
-        `No verdict on "${name}" for ${entityType} "${entityId}" within ${timeoutMs} ms. ${isVolatile ? 'Nothing of the query is left; ask again.' : goesOn}`,
-        { subject: { entityType, entityId, name, ...(id !== '' && { messageId: id }) } },
-      ),
-    );
+    const after = isVolatile ? 'query-gone' : cancelling ? 'withdrawn' : 'goes-on';
+    const subject = { entityType, entityId, name, ...(id !== '' && { messageId: id }) };
+    waiter.fail(replyTimeout(subject, timeoutMs, after));
     if (cancelling) this.options.withdraw(shard, id);
   }
 }
@@ -241,14 +238,6 @@ function partlyRefused(error: Error, total: number, receipts: readonly Receipt[]
   );
 }
 
-function volatileInBulk({ entityType, entityId, name }: Submission): AtomicQueuesError {
-  return new AtomicQueuesError(
-    'INVALID_PAYLOAD',
-    `"${name}" is a query that is not stored, so it cannot be part of a bulk that is stored whole or not at all. Use enqueueAndWait.`,
-    { subject: { entityType, entityId, name } },
-  );
-}
-
 /** What a caller hears whose offer the store did not take. */
 function refusedOffer(error: Error, subject: ErrorSubject): AtomicQueuesError {
   if (error instanceof AtomicQueuesError) return error;
@@ -259,15 +248,5 @@ function refusedOffer(error: Error, subject: ErrorSubject): AtomicQueuesError {
       { subject, cause: error },
     );
   }
-  if (error instanceof StoreUnavailableError && error.applied === 'unknown') {
-    return new AtomicQueuesError(
-      'INDETERMINATE',
-      `The store's answer was lost, so it is not known whether this message was kept: ${error.message} Send it again with the same messageId if it had one; otherwise look before you do.`,
-      { subject, cause: error, retryable: false },
-    );
-  }
-  return new AtomicQueuesError('STORE_DEGRADED', `The store did not take the message: ${error.message}`, {
-    subject,
-    cause: error,
-  });
+  return notAccepted(error, subject, false);
 }

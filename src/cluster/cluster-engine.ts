@@ -13,11 +13,10 @@ import type { Item } from '../entity/item.js';
 import type { LifecycleEvents } from '../entity/lifecycle-events.js';
 import { NodeShare } from '../entity/node-share.js';
 import type { RecoveryReport } from '../entity/recovery.js';
-import type { ReplyWaiter } from '../entity/reply-waiter.js';
+import { shuttingDown } from '../entity/refusals.js';
 import type { StopReport } from '../entity/shutdown.js';
 import { Verdicts } from '../entity/verdicts.js';
 import { decodeReply, encodeReply } from '../message/codec.js';
-import { entityKey } from '../message/entity-key.js';
 import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import type { MessageRegistry } from '../message/message-registry.js';
 import type { ResolvedConfig } from '../runtime/config.js';
@@ -32,17 +31,16 @@ import { ClusterOperations } from './cluster-operations.js';
 import type { ClusterStore, ClusterView, NodeRecord } from './cluster-store.js';
 import { Heart } from './heart.js';
 import { leaseTimes } from './lease.js';
+import { MailRoom } from './mail-room.js';
 import { MasterOffice } from './master-office.js';
-import { liveMembers, type MembershipState } from './membership.js';
-import { NodeHealth } from './node-health.js';
-import { OfferSender } from './offer-sender.js';
+import type { MembershipState } from './membership.js';
+import { OfferSenders } from './offer-senders.js';
+import { Outlook } from './outlook.js';
+import { handledTypes, ownRecord } from './own-record.js';
 import { RemoteWaits } from './remote-waits.js';
-import { RequestDesk } from './request-desk.js';
-import { type Request, Requests } from './requests.js';
-import { Routes } from './routes.js';
-import type { TenureOptions } from './tenure.js';
+import { ServerWatch } from './server-watch.js';
 import { Tenures } from './tenures.js';
-import type { Transport, TransportMessage } from './transport/transport.js';
+import type { Transport } from './transport/transport.js';
 
 export interface ClusterEngineOptions {
   readonly runtime: Runtime;
@@ -65,15 +63,10 @@ export interface ClusterEngineOptions {
 
 /** How often leases are looked after, milliseconds: a fraction of any lease that is allowed. */
 const UPKEEP_MS = 100;
-/** The floor under lost wake hints, milliseconds; a poll costs the server one small script. */
-const OFFER_POLL_MS = 250;
 /** How long a leaver waits for the others to take note, milliseconds. */
 const TAKE_NOTE_MS = 500;
 /** How long a handler may hold up a move of its shard, milliseconds; then the shard stays and the move is tried again. */
 const MOVE_DEADLINE_MS = 5_000;
-/** Newest format of store and wire that this version writes. */
-const FORMAT = 1;
-
 export class ClusterEngine implements Engine {
   phase: EnginePhase = 'closed';
   lostWith: Error | undefined;
@@ -83,22 +76,16 @@ export class ClusterEngine implements Engine {
   /** Of this life of the node. Also its address. */
   readonly incarnation: string;
   readonly serverId: string;
-  private readonly group: string;
   private groupIndex = -1;
-  private routes = new Routes(1);
-  private view: ClusterView = { nodes: [], bindings: [], assignments: {} };
-  private membership: MembershipState | undefined;
-  /** Entity types that some live node has too many dead letters of. */
-  private typesFull: ReadonlySet<string> = new Set();
+  private readonly outlook: Outlook;
   private readonly heart: Heart;
   private readonly office: MasterOffice;
   private readonly tenures: Tenures;
-  private readonly senders = new Map<number, OfferSender>();
+  private readonly senders: OfferSenders;
   private readonly waits: RemoteWaits;
-  private readonly requests: Requests;
-  private readonly desk: RequestDesk;
+  private readonly mail: MailRoom;
   private readonly deadlines: Deadlines;
-  private readonly health: NodeHealth | undefined;
+  private readonly server: ServerWatch;
   /** Nothing that this node does for others happens in the async context of a handler that it runs. */
   private readonly detached = AsyncLocalStorage.snapshot() as (callback: () => void) => void;
   private readonly recovered = { interrupted: 0, putBack: 0, pending: 0 };
@@ -114,7 +101,8 @@ export class ClusterEngine implements Engine {
     const { clock, timers } = runtime;
     this.incarnation = runtime.freshId();
     this.serverId = cluster.serverId ?? this.incarnation;
-    this.group = cluster.serviceGroup;
+    const outlook = new Outlook(cluster.serviceGroup, this.serverId);
+    this.outlook = outlook;
     this.share = new NodeShare(config.maxRunningHandlers);
     this.deadlines = new Deadlines(clock, timers);
     const verdicts = new Verdicts((text) => decodeReply(text, config));
@@ -125,7 +113,27 @@ export class ClusterEngine implements Engine {
       keptMs: config.wal.entryTTL * 1_000,
       answer: (...answer) => verdicts.answer(...answer),
     });
-    this.requests = new Requests({ clock, timers, send: (request) => this.sendToOwner(request) });
+    this.senders = new OfferSenders({
+      wal,
+      clock,
+      timers,
+      freshSession: runtime.freshId,
+      ownerOf: (shard) => outlook.ownerOf(shard)?.incarnation,
+      depthMax: config.maxTotalQueueDepth,
+      detached: this.detached,
+    });
+    this.mail = new MailRoom({
+      runtime,
+      transport,
+      address: this.incarnation,
+      outlook,
+      tenures: () => this.tenures,
+      waits: this.waits,
+      deadlines: this.deadlines,
+      encodeReply: (value, what) => encodeReply(value, config, what),
+      changed: () => void this.heart.now(),
+      detached: this.detached,
+    });
     this.heart = new Heart({
       runtime,
       store,
@@ -139,11 +147,11 @@ export class ClusterEngine implements Engine {
     this.office = new MasterOffice({
       store,
       clock,
-      group: this.group,
+      group: outlook.group,
       serverId: this.serverId,
       leaderDebounceMs: cluster.leaderDebounceMs,
       assigned: () => {
-        transport.send('*', { type: 'changed' });
+        this.mail.tellAll({ type: 'changed' });
         void this.heart.now();
       },
     });
@@ -159,9 +167,9 @@ export class ClusterEngine implements Engine {
       serverId: this.serverId,
       leaseMs: cluster.leaseMs,
       leaseTimes: leaseTimes(cluster.leaseMs),
-      hooksOf: (shard) => this.hooksOf(shard),
-      types: () => Object.keys(this.view.bindings.find(({ group }) => group === this.group)?.types ?? {}),
-      released: (shard) => transport.send('*', { type: 'released', shard }),
+      hooksOf: (shard) => this.mail.hooksOf(shard),
+      types: () => outlook.types,
+      released: (shard) => this.mail.tellAll({ type: 'released', shard }),
       opened: (tenure) => {
         this.recovered.interrupted += tenure.interrupted;
         this.recovered.putBack += tenure.putBack;
@@ -176,43 +184,39 @@ export class ClusterEngine implements Engine {
       storeGone: (error) => this.lose(error),
       moveDeadlineMs: MOVE_DEADLINE_MS,
     });
-    this.desk = new RequestDesk({
-      serving: (shard) => this.tenures.serving(shard),
-      send: (to, message) => this.send(to, message),
-      encodeReply: (value, what) => encodeReply(value, config, what),
+    this.server = new ServerWatch({
+      runtime,
+      cluster,
+      ping: options.ping,
+      events,
+      logger,
+      degraded: () => this.office.resign(),
+      recovered: () => void this.heart.now(),
     });
-    this.health =
-      options.ping === undefined
-        ? undefined
-        : new NodeHealth({
-            timers,
-            ping: options.ping,
-            checkEveryMs: cluster.redisHealthCheckMs,
-            failureThreshold: cluster.redisHealthFailureThreshold,
-          });
     this.door = new ClusterDoor({
       config,
-      routes: () => this.routes,
+      routes: () => outlook.routes,
       deadlines: this.deadlines,
       slots: this.share.slots,
       waits: this.waits,
       address: this.incarnation,
       serving: (shard) => this.tenures.serving(shard),
-      sender: (shard) => this.sender(shard),
+      sender: (shard) => this.senders.to(shard),
       refusal: (subject, finishing) => this.refusal(subject, finishing),
-      isFull: (type) => this.typesFull.size > 0 && this.typesFull.has(type),
-      ask: (shard, query, waiter) => this.ask(shard, query, waiter),
+      isFull: (type) => outlook.isFull(type),
+      ask: (shard, { options: { headers }, ...query }, waiter) => this.mail.ask(shard, { ...query, headers }, waiter),
       withdraw: (shard, id) => {
-        this.sender(shard)
+        this.senders
+          .to(shard)
           .offer({ type: 'cancel', id })
           .catch(() => {});
       },
     });
     this.operations = new ClusterOperations({
       wal,
-      routes: () => this.routes,
+      routes: () => outlook.routes,
       runtime,
-      requests: this.requests,
+      requests: this.mail.requests,
       address: this.incarnation,
       serving: (shard) => this.tenures.serving(shard),
       tenures: () => this.tenures.all(),
@@ -225,12 +229,12 @@ export class ClusterEngine implements Engine {
     return (
       (this.phase !== 'running' || this.tenures.missing === 0) &&
       tenures.every((tenure) => tenure.owner.isIdle) &&
-      [...this.senders.values()].every((sender) => sender.idle)
+      this.senders.idle
     );
   }
 
   get storeDegraded(): boolean {
-    if (this.health?.degraded === true) return true;
+    if (this.server.isDegraded) return true;
     return this.tenures.all().some(({ owner }) => owner.isOpen && owner.commits.isDegraded);
   }
 
@@ -239,56 +243,55 @@ export class ClusterEngine implements Engine {
   }
 
   shards(): readonly number[] {
-    return this.routes.allShards();
+    return this.outlook.routes.allShards();
   }
 
   takenElsewhere(entityType: string, name: string): boolean {
-    return this.routes.takes(entityType, name);
+    return this.outlook.routes.takes(entityType, name);
   }
 
   typesElsewhere(): readonly string[] {
-    return this.routes.types();
+    return this.outlook.routes.types();
   }
 
   async knowsType(entityType: string): Promise<boolean> {
-    return this.routes.bindingOf(entityType) !== undefined;
+    return this.outlook.routes.bindingOf(entityType) !== undefined;
   }
 
   /** This node's share of the cluster: what a status page shows. */
   describe(): ClusterDescription {
-    const assignment = this.view.assignments[this.group];
+    const { group, assignment, live } = this.outlook;
     return {
       serverId: this.serverId,
-      serviceGroup: this.group,
+      serviceGroup: group,
       master: assignment?.master,
       isMaster: this.office.isMaster,
-      nodes: this.membership === undefined ? [] : liveMembers(this.membership).map(({ record }) => record),
+      nodes: live.map(({ record }) => record),
       shards: this.tenures.all().map(({ shard, epoch, depth, state }) => ({ shard, epoch, pending: depth, state })),
     };
   }
 
   async open(): Promise<void> {
     const { options } = this;
-    const { transport, store, wal } = options;
+    const { store, wal } = options;
     this.phase = 'recovering';
     try {
       await options.startStore();
-      this.routes = new Routes(wal.description.shardCount);
+      this.outlook.storeHas(wal.description.shardCount);
       await store.start();
-      await transport.start(this.incarnation, (message) => this.detached(() => this.receive(message)));
-      const types = this.handledTypes();
+      await this.mail.open();
+      const types = handledTypes(options.handlers);
       if (Object.keys(types).length > 0) this.groupIndex = await this.bind(types);
       await this.heart.join();
       this.heart.start();
-      this.health?.start();
-      this.listenToHealth();
+      this.server.start();
       this.phase = 'accepting';
       this.armUpkeep();
     } catch (error) {
       this.phase = 'closed';
       this.heart.stop();
-      this.health?.stop();
-      await transport.stop();
+      this.server.stop();
+      await this.mail.close();
       await store.stop();
       await options.stopStore();
       throw error;
@@ -309,7 +312,7 @@ export class ClusterEngine implements Engine {
   }
 
   async stop(deadlineMs: number): Promise<StopReport> {
-    const { runtime, transport, store } = this.options;
+    const { runtime, store } = this.options;
     const { clock } = runtime;
     if (this.phase === 'closed') return { drained: 0, abandoned: [], pending: 0 };
     const endsAt = clock.monotonic() + deadlineMs;
@@ -319,7 +322,7 @@ export class ClusterEngine implements Engine {
     if (!wasLost && this.recordState === 'up') {
       this.recordState = 'leaving';
       await this.heart.now();
-      transport.send('*', { type: 'changed' });
+      this.mail.tellAll({ type: 'changed' });
       await this.whenOthersHaveNoted();
     }
     const reports = wasLost ? [] : await this.tenures.leaveAll(Math.max(0, endsAt - clock.monotonic()));
@@ -327,13 +330,12 @@ export class ClusterEngine implements Engine {
     this.waits.failAll((id, subject) => stillInStore(id, subject));
     if (this.upkeepTimer !== undefined) runtime.timers.clear(this.upkeepTimer);
     this.upkeepTimer = undefined;
-    this.health?.stop();
+    this.server.stop();
     await this.heart.leave();
     this.phase = 'closed';
     this.waits.stop();
-    this.requests.stop();
+    await this.mail.close();
     this.deadlines.stop();
-    await transport.stop();
     await store.stop();
     await this.options.stopStore();
     return {
@@ -349,172 +351,41 @@ export class ClusterEngine implements Engine {
    */
   private async bind(types: Record<string, readonly string[]>): Promise<number> {
     const { store, wal } = this.options;
+    const { group, routes } = this.outlook;
     const names = Object.keys(types);
     const { bindings } = await store.view();
     const isTaken = bindings.some(
-      ({ group, types: bound }) => group !== this.group && names.some((name) => Object.hasOwn(bound, name)),
+      ({ group: other, types: bound }) => other !== group && names.some((name) => Object.hasOwn(bound, name)),
     );
     // The store says what contradicts what, and no group without types is left behind.
-    if (isTaken) return store.bind(this.group, types);
-    const index = await store.bind(this.group, {});
-    await Promise.all(this.routes.shardsOf(index).map((shard) => wal.allowTypes(shard, names)));
-    return store.bind(this.group, types);
+    if (isTaken) return store.bind(group, types);
+    const index = await store.bind(group, {});
+    await Promise.all(routes.shardsOf(index).map((shard) => wal.allowTypes(shard, names)));
+    return store.bind(group, types);
   }
-
-  // What the node says and hears.
 
   private record(): Omit<NodeRecord, 'beat'> {
-    const shards: Record<number, number> = {};
-    for (const tenure of this.tenures.all()) if (tenure.state !== 'ended') shards[tenure.shard] = tenure.depth;
-    return {
-      serverId: this.serverId,
-      incarnation: this.incarnation,
-      group: this.group,
-      state: this.recordState,
-      load: this.share.depth,
-      shards,
-      types: Object.keys(this.handledTypes()),
-      ...this.fullTypes(),
-      version: this.options.version,
-      format: FORMAT,
-    };
-  }
-
-  private fullTypes(): Pick<NodeRecord, 'full'> {
-    const { config } = this.options;
-    const full = [...this.share.deadLettersByType].flatMap(([type, count]) => {
-      const { deadLettersMax } = config.entityType(type);
-      return deadLettersMax > 0 && count >= deadLettersMax ? [type] : [];
-    });
-    return full.length === 0 ? {} : { full };
-  }
-
-  private handledTypes(): Record<string, readonly string[]> {
-    const { handlers } = this.options;
-    return Object.fromEntries(handlers.entityTypes().map((type) => [type, handlers.names(type)]));
+    const { config, handlers, version } = this.options;
+    const { serverId, incarnation, recordState: state, share } = this;
+    const who = { serverId, incarnation, group: this.outlook.group, state, version };
+    return ownRecord({ config, handlers, share, tenures: this.tenures.all(), who });
   }
 
   private seen(view: ClusterView, membership: MembershipState): void {
-    this.view = view;
-    this.membership = membership;
-    this.routes.update(view.bindings);
-    const live = liveMembers(membership);
-    this.typesFull = new Set(live.flatMap(({ record }) => record.full ?? []));
-    if (this.groupIndex < 0) return;
-    const assignment = view.assignments[this.group];
+    const { outlook, groupIndex } = this;
+    outlook.seen(view, membership);
+    if (groupIndex < 0) return;
     if (this.phase === 'running') {
-      void this.office.decide(view, live, this.routes.slices, this.groupIndex, this.storeDegraded);
-      const up = new Set(live.filter(({ record }) => record.state === 'up').map(({ record }) => record.serverId));
-      const wanted = new Set<number>();
-      const elsewhere = new Set<number>();
-      assignment?.nodes.forEach((node, slice) => {
-        const shard = this.routes.shardAt(this.groupIndex, slice);
-        if (node === this.serverId) wanted.add(shard);
-        else if (up.has(node)) elsewhere.add(shard);
-      });
-      this.tenures.want(this.routes.shardsOf(this.groupIndex), wanted, elsewhere);
+      void this.office.decide(view, outlook.live, outlook.routes.slices, groupIndex, this.storeDegraded);
+      this.tenures.want(outlook.division(groupIndex));
     }
     this.noticed();
-  }
-
-  private receive(message: TransportMessage): void {
-    if (this.phase === 'closed') return;
-    switch (message.type) {
-      case 'wake':
-        this.tenures.serving(message.shard)?.owner.commits.poll();
-        return;
-      case 'released':
-        if (this.tenures.missing > 0) void this.tenures.look();
-        return;
-      case 'changed':
-        void this.heart.now();
-        return;
-      case 'verdict':
-        if (!this.requests.answered(message)) this.waits.deliver(message.id, message.verdict);
-        return;
-      case 'operated':
-      case 'refused':
-        this.requests.answered(message);
-        return;
-      case 'not-here':
-        this.requests.notHere(message.id);
-        return;
-      case 'ask':
-      case 'operate':
-        this.desk.receive(message);
-        return;
-    }
-  }
-
-  /** What goes to this node itself need not leave it. */
-  private send(to: string, message: TransportMessage): void {
-    if (to !== this.incarnation) this.options.transport.send(to, message);
-    else this.options.runtime.timers.defer(() => this.detached(() => this.receive(message)));
-  }
-
-  private sendToOwner(request: Request): void {
-    if (this.tenures.serving(request.shard) !== undefined) {
-      this.send(this.incarnation, request);
-      return;
-    }
-    const node = this.ownerOf(request.shard);
-    if (node !== undefined) this.send(node.incarnation, request);
-  }
-
-  /** The node that the assignment names for the shard; it need not be there. */
-  private ownerOf(shard: number): NodeRecord | undefined {
-    const binding = this.routes.bindingOfShard(shard);
-    if (binding === undefined) return undefined;
-    const owner = this.view.assignments[binding.group]?.nodes[shard - binding.index * this.routes.slices];
-    return this.view.nodes.find(({ serverId }) => serverId === owner);
-  }
-
-  // Waits.
-
-  private hooksOf(shard: number): TenureOptions['hooks'] {
-    return {
-      address: this.incarnation,
-      offerPollMs: OFFER_POLL_MS,
-      deadlines: this.deadlines,
-      tell: (replyTo, id, verdict) => this.send(replyTo, { type: 'verdict', id, verdict }),
-      waitElsewhere: (id, subject, waiter) => this.waits.add(shard, id, subject, waiter),
-      askElsewhere: (query, waiter) => {
-        const home = this.routes.shardOf(query.entityType, entityKey(query.entityType, query.entityId)) ?? shard;
-        this.ask(home, query, waiter);
-      },
-    };
-  }
-
-  private ask(
-    shard: number,
-    query: Pick<Extract<Request, { type: 'ask' }>, 'entityType' | 'entityId' | 'name' | 'payload' | 'headers'>,
-    waiter: ReplyWaiter,
-  ): void {
-    const { entityType, entityId, name, payload, headers } = query;
-    const id = this.options.runtime.freshId();
-    const replyTo = this.incarnation;
-    this.requests.send(
-      { type: 'ask', id, replyTo, shard, entityType, entityId, name, payload, headers },
-      (answer) => {
-        const subject = { messageId: id, entityType, entityId, name };
-        if (answer.type === 'verdict') this.waits.answerNow(waiter, subject, answer.verdict);
-        else if (answer.type === 'refused') {
-          const { code, text, retryable } = answer;
-          waiter.fail(new AtomicQueuesError(code, text, { subject: { entityType, entityId, name }, retryable }));
-        }
-      },
-      () => !waiter.isSettled,
-      () => waiter.fail(notAnswered({ entityType, entityId, name })),
-    );
   }
 
   private async waitForAnswers(endsAt: number): Promise<void> {
     const { clock, timers } = this.options.runtime;
     // Where nobody else is, nobody gives the answers.
-    const others = (): boolean =>
-      this.membership !== undefined &&
-      liveMembers(this.membership).some(({ record }) => record.state === 'up' && record.serverId !== this.serverId);
-    while (this.waits.size > 0 && others() && clock.monotonic() < endsAt && this.phase !== 'lost') {
+    while (this.waits.size > 0 && this.outlook.hasOthersUp() && clock.monotonic() < endsAt && this.phase !== 'lost') {
       await new Promise<void>((resolve) => timers.set(resolve, UPKEEP_MS / 4));
     }
   }
@@ -538,47 +409,21 @@ export class ClusterEngine implements Engine {
     return cluster;
   }
 
-  private listenToHealth(): void {
-    const { events, logger, runtime } = this.options;
-    let since = 0;
-    this.health?.events.on('degraded', ({ failures, cause }) => {
-      since = runtime.clock.monotonic();
-      const reason = `Redis has not answered ${failures} times in a row: ${cause instanceof Error ? cause.message : String(cause)}`;
-      logger.error(`${reason} New messages are refused until it does.`);
-      this.office.resign();
-      events.emit('degraded', { reason });
-    });
-    this.health?.events.on('recovered', () => {
-      const degradedMs = runtime.clock.monotonic() - since;
-      logger.info(`Redis answers again after ${Math.round(degradedMs)} ms.`);
-      events.emit('recovered', { degradedMs });
-      void this.heart.now();
-    });
-  }
-
   /** What the assignment gives this node is open here; at the latest after a lease, for what others hold takes as long. */
   private async whenSettled(): Promise<void> {
     const { clock, timers } = this.options.runtime;
     const endsAt = clock.monotonic() + this.cluster.leaseMs;
     const isSettled = (): boolean =>
-      this.phase !== 'running' || (this.hasTable && this.tenures.missing === 0) || clock.monotonic() >= endsAt;
+      this.phase !== 'running' || (this.outlook.hasTable && this.tenures.missing === 0) || clock.monotonic() >= endsAt;
     while (!isSettled()) await this.notice(timers, UPKEEP_MS);
-  }
-
-  private get hasTable(): boolean {
-    return this.view.assignments[this.group]?.nodes.some((node) => node !== '') === true;
   }
 
   /** Nobody's table gives this node a shard any more, or there is nobody who could take them. */
   private async whenOthersHaveNoted(): Promise<void> {
     const { clock, timers } = this.options.runtime;
     const endsAt = clock.monotonic() + TAKE_NOTE_MS;
-    const othersUp = (): boolean =>
-      this.membership !== undefined &&
-      liveMembers(this.membership).some(({ record }) => record.group === this.group && record.state === 'up');
-    const isNamed = (): boolean =>
-      this.view.assignments[this.group]?.nodes.some((node) => node === this.serverId) === true;
-    while (othersUp() && isNamed() && clock.monotonic() < endsAt) {
+    const { outlook } = this;
+    while (outlook.hasOthersUp(outlook.group) && outlook.isNamed && clock.monotonic() < endsAt) {
       await this.notice(timers, UPKEEP_MS / 4);
       await this.heart.now();
     }
@@ -606,31 +451,9 @@ export class ClusterEngine implements Engine {
     this.options.events.emit('fatal', { error });
   }
 
-  // Small things for the door.
-
-  private sender(shard: number): OfferSender {
-    let sender = this.senders.get(shard);
-    if (sender === undefined) {
-      const { wal, runtime, config } = this.options;
-      sender = new OfferSender({
-        wal,
-        clock: runtime.clock,
-        timers: runtime.timers,
-        shard,
-        freshSession: runtime.freshId,
-        owner: () => this.ownerOf(shard)?.incarnation,
-        idPrefix: () => wal.description.clusterId.slice(0, 8),
-        depthMax: config.maxTotalQueueDepth,
-        detached: this.detached,
-      });
-      this.senders.set(shard, sender);
-    }
-    return sender;
-  }
-
   private refusal(subject: ErrorSubject, finishing: boolean): AtomicQueuesError | undefined {
     if (this.phase === 'accepting' || this.phase === 'running' || (this.phase === 'draining' && finishing)) {
-      if (this.health?.degraded !== true) return undefined;
+      if (!this.server.isDegraded) return undefined;
       return new AtomicQueuesError(
         'STORE_DEGRADED',
         'Redis does not answer at the moment; nothing was kept of this message.',
@@ -643,7 +466,7 @@ export class ClusterEngine implements Engine {
         retryable: false,
       });
     }
-    return new AtomicQueuesError('SHUTTING_DOWN', 'This node is shutting down and takes no new messages.', { subject });
+    return shuttingDown(subject);
   }
 }
 
@@ -663,12 +486,6 @@ export interface ClusterDescription {
     readonly pending: number;
     readonly state: 'opening' | 'serving' | 'leaving' | 'ended';
   }[];
-}
-
-function notAnswered(subject: ErrorSubject): AtomicQueuesError {
-  return new AtomicQueuesError('SHUTTING_DOWN', 'This node has stopped; the query was not answered. Ask again.', {
-    subject,
-  });
 }
 
 function stillInStore(messageId: string, subject: ErrorSubject): AtomicQueuesError {

@@ -5,6 +5,7 @@
  * Owns: the tenures and the proofs. It has no timer: the node's upkeep calls `upkeep` and `look`.
  */
 import { type OpenClaim, ShardHeldError, type SharedWal, type SignOfLife, StoreUnavailableError } from '../wal/wal.js';
+import type { Division } from './outlook.js';
 import { claimOf, epochMet, nothingWatched, type ShardWatch, signsRead, unwatched } from './shard-watch.js';
 import { Tenure, type TenureOptions } from './tenure.js';
 
@@ -82,7 +83,7 @@ export class Tenures {
   /**
    * What this node is to own, and what others are to own of what it has. What is in neither stays as it is.
    */
-  want(watched: readonly number[], wanted: ReadonlySet<number>, elsewhere: ReadonlySet<number>): void {
+  want({ watched, wanted, elsewhere }: Division): void {
     if (this.isStopped) return;
     this.watched = watched;
     this.wanted = wanted;

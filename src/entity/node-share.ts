@@ -26,6 +26,14 @@ export class NodeShare {
     this.slots = new RunningSlots(handlersMax);
   }
 
+  /** Entity types with as many dead letters here as they may have (M17); a limit of 0 is none. */
+  fullTypes(deadLettersMax: (entityType: string) => number): readonly string[] {
+    return [...this.deadLettersByType].flatMap(([type, count]) => {
+      const max = deadLettersMax(type);
+      return max > 0 && count >= max ? [type] : [];
+    });
+  }
+
   /** This owner has entities in the store that found no room for a worker; or has no more. */
   isStarving(owner: Starving, isStarving: boolean): void {
     if (isStarving) this.starving.add(owner);

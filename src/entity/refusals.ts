@@ -1,4 +1,4 @@
-/** What callers hear when the store did not do what they asked for. */
+/** What callers hear when they do not get what they asked for: the same words wherever the message was to go. */
 import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import { StaleEpochError, StoreUnavailableError } from '../wal/wal.js';
 
@@ -47,5 +47,35 @@ export function verdictUnknown(error: Error, subject: ErrorSubject): AtomicQueue
     'INDETERMINATE',
     `Message ${subject.messageId ?? ''} is in the store, but this node can no longer write to it and will not learn the verdict: ${error.message} status() tells after a restart; do not send it again.`,
     { subject, cause: error, retryable: false },
+  );
+}
+
+export function shuttingDown(subject?: ErrorSubject): AtomicQueuesError {
+  return new AtomicQueuesError('SHUTTING_DOWN', 'This node is shutting down and takes no new messages.', { subject });
+}
+
+/** A bulk is stored whole or not at all, and this message is not stored. */
+export function notForBulk(query: ErrorSubject): AtomicQueuesError {
+  return new AtomicQueuesError(
+    'INVALID_PAYLOAD',
+    `"${query.name ?? ''}" is a query that is not stored, so it cannot be part of a bulk that is stored whole or not at all. Use enqueueAndWait.`,
+    { subject: query },
+  );
+}
+
+/** What becomes of a message whose verdict is not waited for any more. */
+export type AfterTimeout = 'goes-on' | 'withdrawn' | 'query-gone';
+
+export function replyTimeout(subject: ErrorSubject, timeoutMs: number, after: AfterTimeout): AtomicQueuesError {
+  const { messageId: id = '', name = '', entityType = '', entityId = '' } = subject;
+  const rest: Readonly<Record<AfterTimeout, string>> = {
+    'goes-on': `The message itself goes on; status("${id}") tells how it stands.`,
+    withdrawn: `It is withdrawn if it has not started; status("${id}") tells.`,
+    'query-gone': 'Nothing is kept of a query; ask again.',
+  };
+  return new AtomicQueuesError(
+    'REPLY_TIMEOUT',
+    `No verdict on "${name}" for ${entityType} "${entityId}" within ${timeoutMs} ms. ${rest[after]}`,
+    { subject },
   );
 }

@@ -10,6 +10,7 @@ import { refuseDeadlock } from './deadlock.js';
 import { checkOptions, wholeMs } from './enqueue-options.js';
 import { Item, type WaitLink } from './item.js';
 import { currentStart } from './message-context.js';
+import { notForBulk, replyTimeout, shuttingDown } from './refusals.js';
 import { ReplyWaiter } from './reply-waiter.js';
 import type { ShardOwner } from './shard-owner.js';
 import type { EnqueueOptions, Receipt, Submission, WaitOptions } from './submission.js';
@@ -110,11 +111,7 @@ export class Submitter {
     const volatile = given.find((submission) => submission.isVolatile);
     if (volatile !== undefined) {
       const { entityType, entityId, name } = volatile;
-      throw new AtomicQueuesError(
-        'INVALID_PAYLOAD',
-        `"${name}" is a query that is not stored, so it cannot be part of a bulk that is stored whole or not at all. Use enqueueAndWait.`,
-        { subject: { entityType, entityId, name } },
-      );
+      throw notForBulk({ entityType, entityId, name });
     }
     const transitions: Transition[] = [];
     const participants: Item[] = [];
@@ -140,9 +137,7 @@ export class Submitter {
     // A handler that is running while the node drains may still hand on what it promised to hand on.
     const finishing = owner.phase === 'draining' && currentStart() !== undefined && !waits;
     if (owner.phase !== 'accepting' && owner.phase !== 'running' && !finishing) {
-      throw new AtomicQueuesError('SHUTTING_DOWN', 'This node is shutting down and takes no new messages.', {
-        subject,
-      });
+      throw shuttingDown(subject);
     }
     if (owner.catchUp.isActive && (waits || submission.isVolatile || load.total > 1)) {
       throw new AtomicQueuesError(
@@ -244,16 +239,8 @@ export class Submitter {
     // Who joined the wait for an earlier call's message by its messageId does not withdraw what is not theirs (I8).
     const joined = item.stage === 'ended';
     const cancelling = cancel && !item.isVolatile && !joined;
-    waiter.fail(
-      new AtomicQueuesError(
-        'REPLY_TIMEOUT',
-        `No verdict on "${item.name}" for ${item.worker.entityType} "${item.worker.entityId}" within ${timeoutMs} ms. ` +
-          (cancelling
-            ? `It is withdrawn if it has not started; status("${item.id}") tells.`
-            : `The message itself goes on; status("${item.id}") tells how it stands.`),
-        { subject: item.errorSubject() },
-      ),
-    );
+    const after = item.isVolatile ? 'query-gone' : cancelling ? 'withdrawn' : 'goes-on';
+    waiter.fail(replyTimeout(item.errorSubject(), timeoutMs, after));
     if (cancelling) owner.intake.cancelQuietly(item.id);
     else if (cancel && item.isVolatile) item.worker.dropVolatile(item);
   }

@@ -51,12 +51,7 @@ export class AtomicQueuesHealth {
     const { engine, config } = this.node;
     const { phase, share, storeDegraded } = engine;
     const running = engine.running();
-    const deadLettersFull = [...share.deadLettersByType]
-      .filter(([type, count]) => {
-        const max = config.entityType(type).deadLettersMax;
-        return max > 0 && count >= max;
-      })
-      .map(([type]) => type);
+    const deadLettersFull = share.fullTypes((type) => config.entityType(type).deadLettersMax);
     const stuckHandlers = running.filter((item) => item.reportedStuck).length;
     const isDown = phase === 'closed' || phase === 'recovering' || phase === 'draining' || phase === 'lost';
     const reasons = [
