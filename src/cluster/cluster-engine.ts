@@ -275,6 +275,8 @@ export class ClusterEngine implements Engine {
     const { options } = this;
     const { store, wal } = options;
     this.phase = 'recovering';
+    for (const name of this.cluster.withoutEffect)
+      options.logger.warn(`cluster.${name} has no effect in this version: the heartbeats do what it was for.`);
     try {
       await options.startStore();
       this.outlook.storeHas(wal.description.shardCount);

@@ -76,14 +76,3 @@ export function mayStart(lease: Lease, times: LeaseTimes, now: Instant): boolean
 export function renewalDue(lease: Lease, times: LeaseTimes, now: Instant): boolean {
   return now.monotonicMs - lease.sentAt.monotonicMs >= times.renewAfterMs || leaseState(lease, times, now) !== 'held';
 }
-
-/** Milliseconds until a renewal is due, by the monotonic clock; 0 when it is due. For timers. */
-export function renewalInMs(lease: Lease, times: LeaseTimes, now: Instant): number {
-  if (renewalDue(lease, times, now)) return 0;
-  return lease.sentAt.monotonicMs + times.renewAfterMs - now.monotonicMs;
-}
-
-/** Milliseconds until the lease is expired, by the monotonic clock; 0 when it is. For timers. */
-export function expiresInMs(lease: Lease, times: LeaseTimes, now: Instant): number {
-  return Math.max(0, lease.sentAt.monotonicMs + times.leaseMs - now.monotonicMs);
-}

@@ -17,11 +17,11 @@ export interface SharedClusterConfig {
   readonly heartbeatMs?: number | undefined;
   /** Milliseconds that a heartbeat may be overdue before its node counts as gone. Default 1500. */
   readonly nodeTTLMs?: number | undefined;
-  /** Milliseconds after which everything is looked through, even without a hint. Default 2000. */
+  /** Without effect, with a warning: each heartbeat looks everything through, hint or no hint. Default 2000. */
   readonly reconcileIntervalMs?: number | undefined;
-  /** Milliseconds that a master's word holds without being renewed. Default 2000. */
+  /** Without effect, with a warning: a master is who lives and has the lowest name, by the heartbeats. Default 2000. */
   readonly leaderTTLMs?: number | undefined;
-  /** Milliseconds between two renewals of the master. Default 400. */
+  /** As `leaderTTLMs`. Default 400. */
   readonly leaderRenewalMs?: number | undefined;
   /** Milliseconds that a change of who should be master must last before it is followed. Default 800. */
   readonly leaderDebounceMs?: number | undefined;
@@ -65,6 +65,8 @@ export interface ResolvedCluster {
   readonly shards: number;
   /** Whether the configuration says `shards`: then a store with another number is an error; else the store's is taken. */
   readonly shardsGiven: boolean;
+  /** Options that the configuration gives and that do nothing in this version. */
+  readonly withoutEffect: readonly string[];
 }
 
 const sharedShape = {
@@ -91,7 +93,10 @@ export const grpcSchema = section({
   ...sharedShape,
 });
 
-const DEFAULTS: Omit<ResolvedCluster, 'serverId' | 'shardsGiven'> = {
+/** Options of the older shape whose work the heartbeats do. */
+const WITHOUT_EFFECT = ['reconcileIntervalMs', 'leaderTTLMs', 'leaderRenewalMs'] as const;
+
+const DEFAULTS: Omit<ResolvedCluster, 'serverId' | 'shardsGiven' | 'withoutEffect'> = {
   serviceGroup: 'default',
   heartbeatMs: 400,
   nodeTTLMs: 1_500,
@@ -134,6 +139,7 @@ export function settleCluster(
     ...DEFAULTS,
     ...said,
     shardsGiven: cluster?.shards !== undefined,
+    withoutEffect: WITHOUT_EFFECT.filter((name) => said[name] !== undefined),
   };
   return { resolved, problems };
 }

@@ -187,7 +187,11 @@ describe('the option cluster', () => {
       redisHealthFailureThreshold: 3,
       shards: 16,
       shardsGiven: false,
+      withoutEffect: [],
     });
+    expect(resolveConfig({ redis: {}, cluster: { leaderTTLMs: 3_000 } }).cluster?.withoutEffect).toEqual([
+      'leaderTTLMs',
+    ]);
     expect(Object.isFrozen(resolveConfig({ redis: {} }).cluster)).toBe(true);
   });
 
