@@ -21,7 +21,7 @@ import type { Transition } from '../wal/transition.js';
 import type { CommitAnswer, CommitRequest, MessageHead, OpenedShard, StoreUnavailableError, Wal } from '../wal/wal.js';
 import { Announcements } from './announcements.js';
 import { CatchUp } from './catch-up.js';
-import type { ClusterHooks, VolatileQuery } from './cluster-hooks.js';
+import type { ClusterHooks } from './cluster-hooks.js';
 import { DelayedMessages } from './delayed-messages.js';
 import { Door } from './door.js';
 import { Endings } from './endings.js';
@@ -39,7 +39,9 @@ import { NodeShare } from './node-share.js';
 import { Pauses } from './pauses.js';
 import { notAccepted, verdictUnknown } from './refusals.js';
 import type { RunningSlots } from './running-slots.js';
+import { StoreClock } from './store-clock.js';
 import { Verdicts } from './verdicts.js';
+import { leaveWaits } from './waits.js';
 import { WorkerDirectory } from './worker-directory.js';
 
 export interface ShardOwnerOptions {
@@ -91,13 +93,13 @@ export class ShardOwner implements GroupCommitEvents {
   private readonly lineHost = new LineHost(this);
   private life: Life | undefined;
   private offersLeft = false;
-  /** What the store said of its time last, and when. */
-  private storeTime: { readonly at: number; readonly monotonicMs: number } | undefined;
+  private readonly storeClock: StoreClock;
   private readonly rootContext = AsyncLocalStorage.snapshot();
   private readonly typeOptions = new Map<string, ResolvedEntityOptions>();
 
   constructor(readonly options: ShardOwnerOptions) {
     const { runtime, config } = options;
+    this.storeClock = new StoreClock(runtime.clock);
     this.deadlines = new Deadlines(runtime.clock, runtime.timers);
     this.announce = new Announcements(options.events, () => runtime.clock.now());
     this.share = options.share ?? new NodeShare(config.maxRunningHandlers);
@@ -153,7 +155,7 @@ export class ShardOwner implements GroupCommitEvents {
       },
     );
     this.delayedMessages = new DelayedMessages({
-      clock: { now: () => this.now(), monotonic: () => runtime.clock.monotonic() },
+      clock: this.storeClock,
       timers: runtime.timers,
       due: (now, limit) => options.wal.due(options.shard, now, limit),
       commit: (transition, participant) => this.add(transition, participant),
@@ -325,20 +327,13 @@ export class ShardOwner implements GroupCommitEvents {
     this.feedBacklog();
   }
 
-  /**
-   * Wall time, milliseconds. In a cluster the store's: due times and deadlines are its word (M14), and the clock of a node may
-   * be an hour off.
-   */
+  /** Wall time, milliseconds. In a cluster the store's; a node that is alone has the same clock as its store. */
   now(): number {
-    const { clock } = this.options.runtime;
-    const { storeTime } = this;
-    if (storeTime === undefined) return clock.now();
-    return Math.floor(storeTime.at + clock.monotonic() - storeTime.monotonicMs);
+    return this.storeClock.now();
   }
 
   private storeIsAt(now: number | undefined): void {
-    if (this.options.cluster === undefined || now === undefined) return;
-    this.storeTime = { at: now, monotonicMs: this.options.runtime.clock.monotonic() };
+    if (this.options.cluster !== undefined && now !== undefined) this.storeClock.storeSays(now);
   }
 
   // The group commit's listener.
@@ -394,33 +389,20 @@ export class ShardOwner implements GroupCommitEvents {
     if (this.phase === 'closed' || this.phase === 'lost') return;
     this.phase = 'lost';
     this.lostWith = error;
-    if (this.options.cluster !== undefined) this.leaveWaits(this.options.cluster);
+    leaveWaits(this);
     const reason = this.notAccepted(error);
     for (const item of this.life?.executor.running ?? []) item.active?.abort(reason);
-    const waiting = [...this.directory.all()].flatMap((worker) => worker.items());
     if (this.options.cluster !== undefined) {
       // An append that is on its way has its answer to come; until then nobody knows whether it was kept.
       this.options.cluster.lost(error);
       return;
     }
+    const waiting = [...this.directory.all()].flatMap((worker) => worker.items());
     for (const item of [...waiting, ...this.delayedMessages.items()])
       item.waiter?.fail(this.verdictUnknown(error, item));
     this.verdicts.failAll((id) => verdictUnknown(error, { messageId: id }));
     this.options.logger.error('This node has stopped: it can no longer write to its store.', error);
     this.events.emit('fatal', { error });
-  }
-
-  /** Whoever waits here for what another node will run goes on waiting, for that. */
-  leaveWaits(cluster: ClusterHooks): void {
-    const waiting = [...this.directory.all()].flatMap((worker) => worker.items());
-    for (const item of [...waiting, ...this.delayedMessages.items()]) {
-      if (item.waiter === undefined || (!item.isVolatile && item.enqueuedAt === 0)) continue;
-      const { waiter } = item;
-      item.waiter = undefined;
-      if (item.isVolatile) cluster.askElsewhere(queryOf(item), waiter);
-      else cluster.waitElsewhere(item.id, item.errorSubject(), waiter);
-    }
-    this.verdicts.leaveAll((id, waiter) => cluster.waitElsewhere(id, { messageId: id }, waiter));
   }
 
   readonly detached = (callback: () => void): void => {
@@ -485,8 +467,4 @@ export class ShardOwner implements GroupCommitEvents {
       loadFailed: (_items, error) => this.commits.lose(error),
     });
   }
-}
-
-export function queryOf({ worker, name, payload, headers }: Item): VolatileQuery {
-  return { entityType: worker.entityType, entityId: worker.entityId, name, payload: payload ?? '', headers };
 }

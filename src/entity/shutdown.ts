@@ -2,9 +2,9 @@
  * How an owner lets go: nothing new starts, what runs may end within a deadline, and what is left is told. Messages that
  * have not started stay in the store for the next owner.
  */
-import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
-import type { Item } from './item.js';
-import { queryOf, type ShardOwner } from './shard-owner.js';
+import { AtomicQueuesError } from '../message/errors.js';
+import type { ShardOwner } from './shard-owner.js';
+import { failWaits, handWaitsOver, leaveWaits, stillInStore, stopped } from './waits.js';
 
 /** How long the last outcomes may take to become durable after the shutdown's deadline, milliseconds. */
 const LAST_COMMIT_MS = 2_000;
@@ -51,7 +51,7 @@ async function letGo(
   }
   const { runtime } = owner.options;
   if (owner.phase !== 'lost') owner.phase = 'draining';
-  const leave = (): void => (handOver ? leaveWaiting(owner) : failWaiting(owner));
+  const leave = (): void => (handOver ? handWaitsOver(owner) : failWaits(owner));
   leave();
   const { running } = owner.executor;
   for (const worker of [...owner.directory.all()]) worker.advance();
@@ -90,69 +90,10 @@ async function letGo(
     owner.commits.lose(new Error('The store did not take the last outcomes before the shutdown ended.'));
   }
   const pending = owner.door.depth;
-  if (handOver && owner.options.cluster !== undefined) owner.leaveWaits(owner.options.cluster);
+  if (handOver) leaveWaits(owner);
   owner.verdicts.failAll((id) => stillInStore(id));
   await owner.close(owner.lostWith === undefined);
   return { drained: before - abandoned.length, abandoned, pending };
-}
-
-/** As `failWaiting`, for a shard that goes on elsewhere. */
-function leaveWaiting(owner: ShardOwner): void {
-  const { cluster } = owner.options;
-  if (cluster === undefined) return;
-  const items = [...owner.directory.all()].flatMap((worker) => worker.items());
-  for (const item of [...items, ...owner.delayedMessages.items()]) {
-    const { waiter } = item;
-    if (waiter === undefined || isUnderWay(item)) continue;
-    item.waiter = undefined;
-    if (!item.isVolatile) {
-      // Should the shard stay here after all, its verdict goes the way on which it is waited for now.
-      item.replyTo = cluster.address;
-      item.keepVerdict = true;
-      cluster.waitElsewhere(item.id, item.errorSubject(), waiter);
-    } else {
-      cluster.askElsewhere(queryOf(item), waiter);
-      item.worker.dropVolatile(item);
-    }
-  }
-}
-
-/** Answers those who wait for messages that will not start any more. */
-function failWaiting(owner: ShardOwner): void {
-  const items = [...owner.directory.all()].flatMap((worker) => worker.items());
-  for (const item of [...items, ...owner.delayedMessages.items()]) {
-    if (isUnderWay(item)) continue;
-    item.waiter?.fail(stopped(item));
-    item.waiter = undefined;
-    item.keepVerdict = true;
-    // A volatile query is in no store: with its waiter it is gone.
-    if (item.isVolatile) item.worker.dropVolatile(item);
-  }
-}
-
-function isUnderWay({ stage }: Item): boolean {
-  return stage === 'running' || stage === 'marked' || stage === 'appending' || stage === 'dispatching';
-}
-
-function stopped(item: Item): AtomicQueuesError {
-  if (item.isVolatile) {
-    return new AtomicQueuesError(
-      'SHUTTING_DOWN',
-      'This node is shutting down; the query was not answered. Ask again.',
-      {
-        subject: item.errorSubject(),
-      },
-    );
-  }
-  return stillInStore(item.id, item.errorSubject());
-}
-
-function stillInStore(id: string, subject?: ErrorSubject): AtomicQueuesError {
-  return new AtomicQueuesError(
-    'SHUTTING_DOWN',
-    `This node is shutting down. Message ${id} is in the store and runs after the next start; do not send it again.`,
-    { subject: subject ?? { messageId: id }, retryable: false },
-  );
 }
 
 /** Resolves when `promise` does, or at a monotonic time: a store that does not answer must not hold up the end. */

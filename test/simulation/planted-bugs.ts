@@ -2,6 +2,7 @@
  * Faults that the code of the cluster could have, each put in from outside for the time of a test: by something between a
  * node and its store, or by a method that is replaced. Which invariant each breaks, and the words by which it is caught.
  */
+import { MailRoom } from '../../src/cluster/mail-room.js';
 import { Tenure } from '../../src/cluster/tenure.js';
 import { EntityWorker } from '../../src/entity/entity-worker.js';
 import { Housekeeping } from '../../src/entity/housekeeping.js';
@@ -187,7 +188,13 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     seedsMax: 1_000,
   },
   'waits are dropped with the shard': {
-    patch: () => replaced(ShardOwner, 'leaveWaits', () => () => {}),
+    patch: () =>
+      replaced(MailRoom, 'hooksOf', (original) => {
+        return function (this: never, shard) {
+          const hooks = (original as (this: never, ...args: unknown[]) => object).call(this, shard);
+          return { ...hooks, waitElsewhere: () => {}, askElsewhere: () => {} };
+        } as Method;
+      }),
     caughtBy: /has no answer|never got/,
     seedsMax: 600,
   },
