@@ -5,59 +5,21 @@
  */
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { entityKey } from '../../src/message/entity-key.js';
 import { seededRandom } from '../../src/runtime/random.js';
 import { ContractClock } from '../../src/testing/wal-contract.js';
 import { Choice, CommitGenerator } from '../../src/testing/wal-contract-generator.js';
 import { canonicalAnswer, readEverything } from '../../src/testing/wal-contract-shard.js';
 import { MemoryStore, MemoryWal } from '../../src/wal/memory/memory-wal.js';
-import { beginChange, undoChange } from '../../src/wal/shard-change.js';
-import type { ShardState } from '../../src/wal/shard-data.js';
-import { openShard, takeOffers } from '../../src/wal/shard-state.js';
-import { applyTransition } from '../../src/wal/shard-transitions.js';
-import type { StoredMessage, Transition } from '../../src/wal/transition.js';
-import { IllegalTransitionError, type Offer, type RetentionOptions } from '../../src/wal/wal.js';
+import { openShard } from '../../src/wal/shard-state.js';
+import type { Transition } from '../../src/wal/transition.js';
+import type { Offer, RetentionOptions } from '../../src/wal/wal.js';
 import { Clients } from '../redis/clients.js';
 import { RedisServer } from '../redis/harness.mjs';
 import { redisFactory } from '../redis/redis-wals.js';
+import { promised } from './trusting-owner.js';
 
 const RETENTION: RetentionOptions = { entryTtlMs: 5_000, verdictsMax: 1_000 };
 const COMMITS = 25;
-
-function waitingOf(state: ShardState, message: Pick<StoredMessage, 'entityType' | 'entityId'>): StoredMessage[] {
-  const key = entityKey(message.entityType, message.entityId);
-  return [...state.line.entries.values()].filter(
-    (other) => other.state !== 'dispatched' && entityKey(other.entityType, other.entityId) === key,
-  );
-}
-
-/** What an owner that keeps its promise would send of these: it knows all that waited before the commit. */
-function promised(state: ShardState, now: number, transitions: readonly Transition[]): Transition[] {
-  const waiting = [...state.line.entries.values()].filter((message) => message.state !== 'dispatched');
-  const known = new Set(waiting.map((message) => message.seq));
-  const change = beginChange(state, now, RETENTION);
-  takeOffers(change);
-  const sent: Transition[] = [];
-  for (const transition of transitions) {
-    let next = transition;
-    if (transition.type === 'dispatch') {
-      const message = state.line.entries.get(transition.seq);
-      if (message !== undefined && waitingOf(state, message).some((other) => other.seq < message.seq)) continue;
-    } else if (transition.type === 'append' && transition.dispatch === true) {
-      if (waitingOf(state, transition.message).some((other) => known.has(other.seq)))
-        next = { ...transition, dispatch: false };
-    }
-    try {
-      applyTransition(change, next);
-      sent.push(next);
-    } catch (error) {
-      // It was legal only after one that is left out.
-      if (!(error instanceof IllegalTransitionError)) throw error;
-    }
-  }
-  undoChange(change);
-  return sent;
-}
 
 /** Ids as the owner of this epoch makes them: most plain ones tell the place that the message will get. */
 function withOwnIds(
@@ -146,7 +108,7 @@ async function runSequence(seed: number, ownIds: boolean): Promise<void> {
       const now = clock.now();
       const legal = generator.legal(state, now, RETENTION, length);
       const named = ownIds ? withOwnIds(legal, `generate-${epoch.toString(36)}`, state.numbers.nextSeq, made) : legal;
-      const transitions = promised(state, now, named);
+      const transitions = promised(state, now, RETENTION, named);
       const request = { shard: 0, epoch, incarnation, number, transitions };
       const expected = canonicalAnswer(await model.commit(request));
       const answer = canonicalAnswer(await wal.commit(request));

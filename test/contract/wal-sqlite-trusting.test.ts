@@ -4,57 +4,17 @@
  * promise get the same answers as from the pure model.
  */
 import { afterAll, describe, expect, it } from 'vitest';
-import { entityKey } from '../../src/message/entity-key.js';
 import { seededRandom } from '../../src/runtime/random.js';
 import { ContractClock } from '../../src/testing/wal-contract.js';
 import { Choice, CommitGenerator } from '../../src/testing/wal-contract-generator.js';
 import { canonicalAnswer, readEverything } from '../../src/testing/wal-contract-shard.js';
 import { MemoryStore, MemoryWal } from '../../src/wal/memory/memory-wal.js';
-import { beginChange, undoChange } from '../../src/wal/shard-change.js';
-import type { ShardState } from '../../src/wal/shard-data.js';
-import { takeOffers } from '../../src/wal/shard-state.js';
-import { applyTransition } from '../../src/wal/shard-transitions.js';
-import type { StoredMessage, Transition } from '../../src/wal/transition.js';
-import { IllegalTransitionError, type Offer, type RetentionOptions } from '../../src/wal/wal.js';
+import type { Offer, RetentionOptions } from '../../src/wal/wal.js';
 import { removeStoreFolders, sqliteFactory } from '../integration/sqlite/store-folder.js';
+import { promised } from './trusting-owner.js';
 
 const RETENTION: RetentionOptions = { entryTtlMs: 5_000, verdictsMax: 1_000 };
 const COMMITS = 25;
-
-function waitingOf(state: ShardState, message: Pick<StoredMessage, 'entityType' | 'entityId'>): StoredMessage[] {
-  const key = entityKey(message.entityType, message.entityId);
-  return [...state.line.entries.values()].filter(
-    (other) => other.state !== 'dispatched' && entityKey(other.entityType, other.entityId) === key,
-  );
-}
-
-/** What an owner that keeps its promise would send of these: it knows all that waited before the commit. */
-function promised(state: ShardState, now: number, transitions: readonly Transition[]): Transition[] {
-  const waiting = [...state.line.entries.values()].filter((message) => message.state !== 'dispatched');
-  const known = new Set(waiting.map((message) => message.seq));
-  const change = beginChange(state, now, RETENTION);
-  takeOffers(change);
-  const sent: Transition[] = [];
-  for (const transition of transitions) {
-    let next = transition;
-    if (transition.type === 'dispatch') {
-      const message = state.line.entries.get(transition.seq);
-      if (message !== undefined && waitingOf(state, message).some((other) => other.seq < message.seq)) continue;
-    } else if (transition.type === 'append' && transition.dispatch === true) {
-      if (waitingOf(state, transition.message).some((other) => known.has(other.seq)))
-        next = { ...transition, dispatch: false };
-    }
-    try {
-      applyTransition(change, next);
-      sent.push(next);
-    } catch (error) {
-      // It was legal only after one that is left out.
-      if (!(error instanceof IllegalTransitionError)) throw error;
-    }
-  }
-  undoChange(change);
-  return sent;
-}
 
 async function runSequence(seed: number): Promise<void> {
   const choice = new Choice(seededRandom(seed));
@@ -82,7 +42,12 @@ async function runSequence(seed: number): Promise<void> {
       }
       clock.nowMs += choice.below(800);
       const length = choice.chance(0.2) ? 40 : choice.below(8);
-      const transitions = promised(state, clock.now(), generator.legal(state, clock.now(), RETENTION, length));
+      const transitions = promised(
+        state,
+        clock.now(),
+        RETENTION,
+        generator.legal(state, clock.now(), RETENTION, length),
+      );
       const request = { shard: 0, epoch, incarnation: 'owner', number, transitions };
       const expected = canonicalAnswer(await model.commit(request));
       const answer = canonicalAnswer(await stored.wal.commit(request));

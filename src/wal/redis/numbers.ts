@@ -1,17 +1,8 @@
 /** All single numbers of a shard, kept as one field and written with each commit. */
+import type { ShardNumbers } from '../shard-data.js';
 import type { ShardCounts } from '../transition.js';
 
-export interface RedisShardNumbers {
-  nextSeq: number;
-  nextDelayed: number;
-  nextKept: number;
-  nextLetter: number;
-  accepted: number;
-  completed: number;
-  failed: number;
-  interrupted: number;
-  expired: number;
-  cancelled: number;
+export interface RedisShardNumbers extends ShardNumbers {
   /** How many there are of each. */
   inLine: number;
   delayed: number;
