@@ -25,6 +25,11 @@ export interface Envelope {
    * stores that several nodes share; the verdict of such a message stays for `waiterTtlMs` (M12).
    */
   readonly replyTo?: string | undefined;
+  /**
+   * Of a reminder, which stays delayed and sends a copy of itself each time it is due: its schedule, as JSON text. The
+   * store keeps it and does not read it; who owns the shard works out the next time.
+   */
+  readonly recurrence?: string | undefined;
 }
 
 /** A handler's error as it is stored and sent: never a live object. */

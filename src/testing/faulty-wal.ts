@@ -4,15 +4,20 @@
  *
  * Owns: the list of planned faults, the gates, and the notes. The store behind it is the caller's.
  */
-import type { DeadLetter, ShardCounts, StoredMessage } from '../wal/transition.js';
+import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../wal/transition.js';
 import {
+  type BlockedMessage,
   type CommitAnswer,
   type CommitRequest,
   type DeadLetterQuery,
+  type EntityRef,
   type MessageHead,
   type Offer,
+  type OfferLimits,
   type OpenedShard,
-  type OutboxEntry,
+  type PausedLine,
+  type Reminder,
+  type ReminderQuery,
   type StatusRecord,
   type StoreDescription,
   StoreUnavailableError,
@@ -103,8 +108,8 @@ export class FaultyWal implements Wal {
   release(shard: number, epoch: number, incarnation: string): Promise<void> {
     return this.pass('release', () => this.wal.release(shard, epoch, incarnation));
   }
-  offer(shard: number, offers: readonly Offer[]): Promise<void> {
-    return this.pass('offer', () => this.wal.offer(shard, offers));
+  offer(shard: number, offers: readonly Offer[], limits?: OfferLimits): Promise<void> {
+    return this.pass('offer', () => this.wal.offer(shard, offers, limits));
   }
   offerMark(shard: number, session: string): Promise<number> {
     return this.pass('offerMark', () => this.wal.offerMark(shard, session));
@@ -130,8 +135,17 @@ export class FaultyWal implements Wal {
   deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {
     return this.pass('deadLetter', () => this.wal.deadLetter(shard, id));
   }
-  actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined> {
-    return this.pass('actorState', () => this.wal.actorState(shard, entityType, entityId));
+  actorStates(shard: number, entities: readonly EntityRef[]): Promise<readonly (string | undefined)[]> {
+    return this.pass('actorStates', () => this.wal.actorStates(shard, entities));
+  }
+  blocked(shard: number, afterSeq: number, limit: number): Promise<readonly BlockedMessage[]> {
+    return this.pass('blocked', () => this.wal.blocked(shard, afterSeq, limit));
+  }
+  paused(shard: number): Promise<readonly PausedLine[]> {
+    return this.pass('paused', () => this.wal.paused(shard));
+  }
+  reminders(shard: number, query: ReminderQuery): Promise<readonly Reminder[]> {
+    return this.pass('reminders', () => this.wal.reminders(shard, query));
   }
   outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {
     return this.pass('outbox', () => this.wal.outbox(shard, limit));

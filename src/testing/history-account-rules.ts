@@ -68,7 +68,7 @@ export class FinalAccounts {
       if (this.snapshot === undefined) {
         if (message.ended === undefined) ledger.undecided += 1;
       } else if (message.ended === undefined) this.settleOpen(message);
-      else this.settleEnded(message, message.ended.event.state);
+      else if (message.replaced !== true) this.settleEnded(message, message.ended.event.state);
     }
     if (this.snapshot === undefined) return;
     this.countUnknown();
@@ -228,5 +228,6 @@ function sum(a: ShardCounts, b: ShardCounts): ShardCounts {
     cancelled: a.cancelled + b.cancelled,
     pending: a.pending + b.pending,
     deadLetters: a.deadLetters + b.deadLetters,
+    blocked: a.blocked + b.blocked,
   };
 }

@@ -21,7 +21,7 @@ export function checkStart(
       `${message.id} started (attempt ${attempt}) after its verdict '${message.ended.event.state}' was durable.`,
       [last, message.ended, seen],
     );
-  } else if (ledger.commonOrder && last !== undefined && !mayStartAgain(ledger, message, entity)) {
+  } else if (ledger.commonOrder && last !== undefined && !mayStartAgain(ledger, message, entity, seen.event.epoch)) {
     const cut = message.life?.alive === false;
     ledger.violation(
       'I2',
@@ -37,7 +37,7 @@ export function checkStart(
       message.held,
       seen,
     ]);
-  } else if (ledger.commonOrder && message.starts + 1 > startsAllowed(message, entity)) {
+  } else if (ledger.commonOrder && startsCounted(message, entity, attempt) > startsAllowed(message, entity)) {
     ledger.violation(
       'I2',
       message,
@@ -50,12 +50,30 @@ export function checkStart(
 }
 
 /** Whether another start is granted, or may have been by a process that died before telling. */
-export function mayStartAgain(ledger: HistoryLedger, message: MessageTrack, entity: EntityTrack): boolean {
+export function mayStartAgain(
+  ledger: HistoryLedger,
+  message: MessageTrack,
+  entity: EntityTrack,
+  epoch?: number,
+): boolean {
   if (message.granted) return true;
+  if (entity.rules.stateOnly && wasLeft(message, epoch)) return true;
   // The news of a retry, of an interruption or of an unblocking can be lost only with a process that died since.
   if (!ledger.newsMayBeLost(message)) return false;
   if (entity.rules.onInterrupt === 'retry' || entity.rules.stateOnly) return true;
   return message.held?.event.type === 'blocked' || (message.run === 'threw' && entity.rules.maxAttempts > 1);
+}
+
+/** Nothing of a state-only attempt was durable, and who ran it does so no more: the next owner starts it again (I2). */
+function wasLeft({ abandoned, life, lastStart }: MessageTrack, epoch: number | undefined): boolean {
+  if (abandoned === true || life?.alive === false) return true;
+  const before = lastStart?.event.epoch;
+  return epoch !== undefined && before !== undefined && epoch > before;
+}
+
+/** A state-only attempt that left nothing durable does not count. */
+function startsCounted({ starts }: MessageTrack, { rules }: EntityTrack, attempt: number): number {
+  return rules.stateOnly ? attempt : starts + 1;
 }
 
 function startsAllowed(message: MessageTrack, entity: EntityTrack): number {

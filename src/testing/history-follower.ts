@@ -160,8 +160,10 @@ export class HistoryFollower {
   accepted(seen: Seen<Accepted>): void {
     const { ledger } = this;
     const { event } = seen;
+    if (event.replaces === true) ledger.replace(seen);
     const message = ledger.addressed(event);
     message.accepted ??= seen;
+    if (event.from !== undefined) message.claimed = true;
     message.crashesAtAccept = ledger.crashes;
     this.link(event.call, message, seen);
     if (event.messageId !== undefined) checkMessageId(ledger, seen, message, event.messageId);
@@ -229,6 +231,7 @@ export class HistoryFollower {
     message.lastStart = seen;
     message.starts += 1;
     message.run = 'running';
+    message.abandoned = false;
     message.granted = false;
     message.maybeEnded = false;
     entity.running.set(message, seen);
@@ -258,6 +261,7 @@ export class HistoryFollower {
 
   abandoned(event: Abandoned): void {
     const message = this.ledger.message(event.id);
+    message.abandoned = true;
     message.entity?.running.delete(message);
   }
 

@@ -4,7 +4,7 @@
  */
 import type { MessageKind } from '../message/envelope.js';
 import type { FinalState } from '../wal/transition.js';
-import type { HistoryEvent } from './history.js';
+import type { Accepted, HistoryEvent } from './history.js';
 import type { HistoryReport, Invariant, Seen, Violation } from './history-report.js';
 import {
   type CallTrack,
@@ -56,6 +56,7 @@ export class HistoryLedger {
   private readonly violations: Violation[] = [];
   private readonly notes: string[] = [];
   private found = 0;
+  private replaced = 0;
 
   constructor(private readonly options: HistoryOptions) {
     this.commonOrder = options.commonOrder ?? true;
@@ -132,6 +133,25 @@ export class HistoryLedger {
       this.messages.set(id, message);
     }
     return message;
+  }
+
+  /**
+   * The message that had the id until now leaves it to the new one. It was delayed and is cancelled by that, unless it had
+   * ended; its record is kept under another name.
+   */
+  replace({ position, event }: Seen<Accepted>): void {
+    const { id, node, seq } = event;
+    const former = this.messages.get(id);
+    if (former?.accepted === undefined) return;
+    this.messages.delete(id);
+    this.replaced += 1;
+    this.messages.set(`${id}, replaced (${this.replaced})`, former);
+    former.replaced = true;
+    if (former.messageId !== undefined) former.entity?.messageIds.delete(former.messageId);
+    if (former.ended !== undefined) return;
+    former.ended = { position, event: { type: 'ended', node, seq, id, state: 'cancelled' } };
+    this.ended.cancelled += 1;
+    this.unready(former);
   }
 
   /** The record of a message whose address the event carries. */

@@ -111,8 +111,12 @@ export function checkNotEarly(ledger: HistoryLedger, seen: Seen<Started>, messag
   );
 }
 
-/** When the store marked this attempt, or, without such a mark, when the handler started. */
+/**
+ * When the store marked this attempt, or, without such a mark, when the handler started. Unknown for a state-only one: the
+ * store hears of it later, and the clock of its node may be hours off.
+ */
 export function dispatchTime(message: MessageTrack, seen: Seen<Started>): number | undefined {
+  if (message.entity?.rules.stateOnly === true) return undefined;
   const dispatch = message.dispatched?.event;
   return dispatch?.attempt === seen.event.attempt && dispatch.at !== undefined ? dispatch.at : seen.event.at;
 }

@@ -23,8 +23,9 @@ export function checkOpened(ledger: HistoryLedger, seen: Seen<ShardOpened>): voi
   for (const message of track.running) {
     ledger.steps += 1;
     // A handler that its owner gave up, or whose owner is frozen, may outlive the lease (M7). What was given up in order has
-    // an outcome; a query that is in no store has none.
-    const isGivenUp = message.ended !== undefined || message.held !== undefined || !isDurable(message);
+    // an outcome; a query that is in no store has none, and neither has a state-only run, of which nothing is left.
+    const leavesNoTrace = !isDurable(message) || message.entity?.rules.stateOnly === true;
+    const isGivenUp = message.ended !== undefined || message.held !== undefined || leavesNoTrace;
     if (seen.event.taken !== true && !isGivenUp) continue;
     message.entity?.running.delete(message);
     track.running.delete(message);

@@ -2,7 +2,7 @@
  * As `recordWal`, for a store that several nodes share. Put where the store itself is (as the simulated cluster does), it
  * writes down what becomes durable in the moment when it does, for all nodes: use `storeTold` with the checker then.
  */
-import type { OpenClaim, OpenedShard, QuarantinedOffer, SharedWal, SignOfLife } from '../wal/wal.js';
+import type { EntityRef, OpenClaim, OpenedShard, QuarantinedOffer, SharedWal, SignOfLife } from '../wal/wal.js';
 import type { HistoryRecorder } from './history-recorder.js';
 import { type CallOfEnvelope, RecordingWal } from './history-recording-wal.js';
 
@@ -35,8 +35,16 @@ export class RecordingSharedWal extends RecordingWal implements SharedWal {
     return opened;
   }
 
-  renew(shard: number, epoch: number, incarnation: string): Promise<void> {
-    return this.shared.renew(shard, epoch, incarnation);
+  renew(shard: number, epoch: number, incarnation: string, survived?: boolean): Promise<void> {
+    return this.shared.renew(shard, epoch, incarnation, survived);
+  }
+
+  forgetOpenings(shard: number): Promise<void> {
+    return this.shared.forgetOpenings(shard);
+  }
+
+  knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined> {
+    return this.shared.knownId(shard, entity, messageId);
   }
 
   signs(shards: readonly number[]): Promise<readonly SignOfLife[]> {

@@ -3,21 +3,30 @@
  * is durable by the store's own word. Owns the map from places in line to message ids; changes nothing of what passes.
  */
 import type { Envelope } from '../message/envelope.js';
-import type { DeadLetter, Outcome, StoredMessage, Transition } from '../wal/transition.js';
+import type { DeadLetter, Outcome, OutgoingMessage, Sent, StoredMessage, Transition } from '../wal/transition.js';
 import type {
+  BlockedMessage,
   CommitAnswer,
   CommitRequest,
   DeadLetterQuery,
+  EntityRef,
   MessageHead,
   Offer,
   OfferLimits,
   OpenedShard,
+  PausedLine,
+  Reminder,
+  ReminderQuery,
   Wal,
 } from '../wal/wal.js';
+import type { Accepted } from './history.js';
 import type { HistoryRecorder } from './history-recorder.js';
 
 /** The name of the call that made a message, as `BusRecording.callOf` gave it; undefined if the message does not tell. */
 export type CallOfEnvelope = (message: Envelope) => string | undefined;
+
+/** How the sessions begin under which an outbox is relayed. */
+const OUTBOX_SESSIONS = 'outbox.';
 
 const PAGE = 1_000;
 /** As many delayed messages as a snapshot reads: `due` has no pages. */
@@ -51,9 +60,15 @@ export async function recordFinal(wal: Wal, recorder: HistoryRecorder, shards: r
   }
 }
 
+interface Place {
+  readonly id: string;
+  /** Attempts started so far. */
+  attempt: number;
+}
+
 export class RecordingWal implements Wal {
-  /** Message ids by shard and place, of messages in line. */
-  private readonly places = new Map<number, Map<number, string>>();
+  /** By shard and place, of messages in line. */
+  private readonly places = new Map<number, Map<number, Place>>();
   /** The last commit of each shard that was written down: a store that is asked again gives its answer again (M1). */
   private readonly lastWritten = new Map<number, string>();
 
@@ -75,6 +90,8 @@ export class RecordingWal implements Wal {
 
   async open(shard: number, incarnation: string): Promise<OpenedShard> {
     const opened = await this.wal.open(shard, incarnation);
+    // Others may have had the shard meanwhile: what they did to its messages is read again where it matters.
+    this.places.delete(shard);
     this.recorder.record({ type: 'opened', shard, epoch: opened.epoch });
     return opened;
   }
@@ -98,7 +115,8 @@ export class RecordingWal implements Wal {
         const { id } = offer.transition.message;
         if (outcome.id !== id) this.recorder.record({ type: 'duplicate', id, of: outcome.id }, answer.now);
       }
-      this.recordOutcome(request, offer.transition, outcome, answer.now);
+      const from = offer.session.startsWith(OUTBOX_SESSIONS) ? 'handler' : undefined;
+      this.recordOutcome(request, offer.transition, outcome, answer.now, from);
     }
     transitions.forEach((transition, index) => {
       const outcome = answer.outcomes[index];
@@ -137,8 +155,17 @@ export class RecordingWal implements Wal {
   deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {
     return this.wal.deadLetter(shard, id);
   }
-  actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined> {
-    return this.wal.actorState(shard, entityType, entityId);
+  actorStates(shard: number, entities: readonly EntityRef[]): Promise<readonly (string | undefined)[]> {
+    return this.wal.actorStates(shard, entities);
+  }
+  blocked(shard: number, afterSeq: number, limit: number): Promise<readonly BlockedMessage[]> {
+    return this.wal.blocked(shard, afterSeq, limit);
+  }
+  paused(shard: number): Promise<readonly PausedLine[]> {
+    return this.wal.paused(shard);
+  }
+  reminders(shard: number, query: ReminderQuery): Promise<readonly Reminder[]> {
+    return this.wal.reminders(shard, query);
   }
   outbox(shard: number, limit: number): ReturnType<Wal['outbox']> {
     return this.wal.outbox(shard, limit);
@@ -147,10 +174,10 @@ export class RecordingWal implements Wal {
     return this.wal.cleanup(shard, epoch, incarnation, limit);
   }
 
-  private placesOf(shard: number): Map<number, string> {
+  private placesOf(shard: number): Map<number, Place> {
     const known = this.places.get(shard);
     if (known !== undefined) return known;
-    const places = new Map<number, string>();
+    const places = new Map<number, Place>();
     this.places.set(shard, places);
     return places;
   }
@@ -160,7 +187,7 @@ export class RecordingWal implements Wal {
     const places = this.placesOf(shard);
     const unknown = transitions.flatMap((each) => ('seq' in each && !places.has(each.seq) ? [each.seq] : []));
     if (unknown.length === 0) return;
-    for (const message of await this.wal.load(shard, unknown)) places.set(message.seq, message.id);
+    for (const { seq, id, attempt } of await this.wal.load(shard, unknown)) places.set(seq, { id, attempt });
   }
 
   private recordWish(transition: Transition): void {
@@ -168,22 +195,58 @@ export class RecordingWal implements Wal {
     if (transition.type === 'purge') this.recorder.record({ type: 'purgeCalled', id: transition.id });
   }
 
-  private recordOutcome({ shard, epoch }: CommitRequest, transition: Transition, outcome: Outcome, now: number): void {
+  private queued(shard: number, { seq, id, attempt }: StoredMessage): void {
+    this.placesOf(shard).set(seq, { id, attempt });
+  }
+
+  /** What arrived with the completion is accepted; what is relayed is recorded when its target takes it in. */
+  private recordSent(
+    request: CommitRequest,
+    outgoing: readonly OutgoingMessage[],
+    sent: readonly Sent[],
+    now: number,
+  ): void {
+    for (const [index, { append }] of outgoing.entries()) {
+      const one = sent[index];
+      if (one?.type === 'arrived') this.recordOutcome(request, append, one.outcome, now, 'handler');
+    }
+  }
+
+  private recordOutcome(
+    request: CommitRequest,
+    transition: Transition,
+    outcome: Outcome,
+    now: number,
+    from?: Accepted['from'],
+  ): void {
+    const { shard, epoch } = request;
     const places = this.placesOf(shard);
     const record: HistoryRecorder['record'] = (fact) => this.recorder.record(fact, now);
-    const id = 'seq' in transition ? (places.get(transition.seq) ?? `unknown ${shard}/${transition.seq}`) : '';
+    const place = 'seq' in transition ? places.get(transition.seq) : undefined;
+    const id = place?.id ?? ('seq' in transition ? `unknown ${shard}/${transition.seq}` : '');
+    if ('starts' in transition && transition.starts === true) {
+      const attempt = (place?.attempt ?? 0) + 1;
+      if (place !== undefined) place.attempt = attempt;
+      record({ type: 'dispatched', id, attempt, shard, epoch });
+    }
     switch (transition.type) {
       case 'append': {
         const { message } = transition;
         const { id: newId, kind, entityType, entityId, messageId } = message;
         const call = this.callOf(message);
-        const accepted = { type: 'accepted' as const, id: newId, kind, entityType, entityId, call, messageId };
+        const made = message.recurrence === undefined ? from : 'reminder';
+        const accepted = {
+          type: 'accepted' as const,
+          ...{ id: newId, kind, entityType, entityId, call, messageId },
+          ...(made !== undefined && { from: made }),
+          ...(transition.replace === true && { replaces: true }),
+        };
         const { expiresInMs } = transition;
         const expiresAt = expiresInMs === undefined ? undefined : Math.max(1, now + expiresInMs);
         if (outcome.type === 'delayed') record({ ...accepted, notBefore: outcome.notBefore, expiresAt });
         else if (outcome.type === 'duplicate' && call !== undefined) record({ type: 'linked', call, id: outcome.id });
         else if (outcome.type === 'appended') {
-          places.set(outcome.seq, newId);
+          places.set(outcome.seq, { id: newId, attempt: outcome.dispatched ? 1 : 0 });
           record({ ...accepted, expiresAt: outcome.expiresAt });
           if (outcome.dispatched) record({ type: 'dispatched', id: newId, attempt: 1, shard, epoch });
         } else if (outcome.type === 'expired') {
@@ -195,16 +258,21 @@ export class RecordingWal implements Wal {
       case 'promote':
         if (outcome.type === 'expired') return record({ type: 'ended', id: transition.id, state: 'expired' });
         if (outcome.type !== 'queued') return;
-        places.set(outcome.message.seq, outcome.message.id);
-        return record({ type: 'promoted', id: outcome.message.id });
+        this.queued(shard, outcome.message);
+        if (transition.again === undefined) return record({ type: 'promoted', id: outcome.message.id });
+        return record({ ...acceptedOf(outcome.message), from: 'reminder' });
       case 'dispatch':
+        if (outcome.type === 'dispatched' && place !== undefined) place.attempt = outcome.attempt;
         if (outcome.type === 'dispatched') record({ type: 'dispatched', id, attempt: outcome.attempt, shard, epoch });
         else if (outcome.type === 'expired') record({ type: 'ended', id, state: 'expired' });
         return;
       case 'complete':
         places.delete(transition.seq);
-        return record({ type: 'ended', id, state: 'completed', reply: transition.reply });
+        record({ type: 'ended', id, state: 'completed', reply: transition.reply });
+        if (outcome.type === 'sent') this.recordSent(request, transition.outgoing ?? [], outcome.sent, now);
+        return;
       case 'retry':
+        if (place !== undefined && transition.unstarted === true) place.attempt -= 1;
         return record({
           type: 'retried',
           id,
@@ -213,18 +281,22 @@ export class RecordingWal implements Wal {
           ...(transition.unstarted === true ? { unstarted: true } : {}),
         });
       case 'fail':
-      case 'skip':
         places.delete(transition.seq);
         return record({ type: 'ended', id, state: 'failed' });
+      case 'skip':
+        if (outcome.type !== 'skipped') return;
+        places.delete(outcome.message.seq);
+        return record({ type: 'ended', id: transition.id, state: outcome.reason });
       case 'interrupt':
         if (outcome.type === 'retried')
           return record({ type: 'retried', id, reason: 'interrupted', notBefore: outcome.notBefore });
+        if (transition.block === true) return record({ type: 'blocked', id });
         places.delete(transition.seq);
         return record({ type: 'ended', id, state: 'interrupted' });
       case 'block':
         return record({ type: 'blocked', id });
       case 'unblock':
-        return record({ type: 'unblocked', id });
+        return outcome.type === 'unblocked' ? record({ type: 'unblocked', id: transition.id }) : undefined;
       case 'expire':
         if (outcome.type === 'expired') record({ type: 'ended', id, state: 'expired' });
         return;
@@ -233,7 +305,7 @@ export class RecordingWal implements Wal {
         return;
       case 'replay':
         if (outcome.type !== 'queued') return;
-        places.set(outcome.message.seq, outcome.message.id);
+        this.queued(shard, outcome.message);
         return record({ type: 'replayed', id: transition.id, newId: outcome.message.id });
       case 'purge':
         if (outcome.type === 'purged') record({ type: 'purged', id: transition.id });
@@ -243,6 +315,12 @@ export class RecordingWal implements Wal {
         const { type, entityType, entityId } = transition;
         return record({ type: type === 'pause' ? 'paused' : 'resumed', entityType, entityId });
       }
+      case 'relayed':
+        return;
     }
   }
+}
+
+function acceptedOf({ id, kind, entityType, entityId }: StoredMessage) {
+  return { type: 'accepted' as const, id, kind, entityType, entityId };
 }

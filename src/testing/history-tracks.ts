@@ -116,6 +116,8 @@ export interface MessageTrack {
   /** The attempt whose interruption is counted already. */
   interruptedAttempt: number;
   unblocks: number;
+  /** Its owner gave the running handler up. */
+  abandoned?: boolean | undefined;
   /** Another start is allowed: a retry or an unblocking is durable. */
   granted: boolean;
   /** It must not start before its back-off ends or an operator acts, and nothing behind it may either. */
@@ -142,6 +144,8 @@ export interface MessageTrack {
   claimed: boolean;
   /** One of its callers withdraws it when its wait times out. */
   withdrawable?: boolean | undefined;
+  /** Another message has its id now. */
+  replaced?: boolean | undefined;
   /** The message that stands for this one, which is none: it came under a known `messageId`. */
   sameAs?: MessageTrack | undefined;
 }

@@ -95,6 +95,10 @@ export interface Accepted extends Written, Addressed {
   /** Delayed until then, by the clock of `at`. */
   readonly notBefore?: number | undefined;
   readonly expiresAt?: number | undefined;
+  /** No call made it: the handler of a message sent it, or it is a reminder or the copy of one. */
+  readonly from?: 'handler' | 'reminder' | undefined;
+  /** A delayed message of the same id gave way to it and counts as cancelled, if there was one. */
+  readonly replaces?: boolean | undefined;
 }
 /**
  * A message that was handed in under a known `messageId`: it is none, and `of` is the one that stands for it. Its caller may
@@ -110,7 +114,7 @@ export interface Promoted extends Written {
   readonly type: 'promoted';
   readonly id: string;
 }
-/** The mark "started" is durable. */
+/** The mark "started" is durable. Of a state-only handler it is written together with what became of it (I2). */
 export interface Dispatched extends Written {
   readonly type: 'dispatched';
   readonly id: string;

@@ -9,31 +9,6 @@ const keyed = (id: string, entityId = 'a-1') => contractMessage(id, entityId, { 
 
 export const endingCases: readonly ContractCase[] = [
   {
-    name: 'completes a message with actor state and outgoing messages in one commit (I5, M15)',
-    async check(shard) {
-      await shard.start(contractMessage('m1'));
-      const outgoing = [1, 0, 1].map((targetShard, index) => ({ targetShard, message: contractMessage(`o${index}`) }));
-      await shard.commit({ type: 'complete', seq: 1, reply: '7', state: '{"balance":7}', outgoing });
-      await shard.crash();
-      await shard.open();
-      assert.equal(await shard.wal.actorState(0, 'account', 'a-1'), '{"balance":7}');
-      const entries = await shard.wal.outbox(0, 10);
-      assertSame(
-        entries.map(({ number, targetShard, message }) => [number, targetShard, message.id]),
-        [
-          [1, 1, 'o0'],
-          [1, 0, 'o1'],
-          [2, 1, 'o2'],
-        ],
-      );
-      assert.equal((await shard.wal.outbox(0, 2)).length, 2);
-      assertSame(await shard.line(), []);
-      const seq = await shard.start(contractMessage('m2'));
-      await shard.commit({ type: 'complete', seq, state: null });
-      assert.equal(await shard.wal.actorState(0, 'account', 'a-1'), undefined);
-    },
-  },
-  {
     name: 'ends a message once: every further end of it is refused (I5)',
     async check(shard) {
       const ends: readonly Transition[] = [
@@ -42,8 +17,7 @@ export const endingCases: readonly ContractCase[] = [
         { type: 'interrupt', seq: 1 },
         { type: 'retry', seq: 1, delayMs: 0, error },
         { type: 'block', seq: 1, error },
-        { type: 'unblock', seq: 1 },
-        { type: 'skip', seq: 1 },
+        { type: 'complete', seq: 7, starts: true },
       ];
       for (const end of ends) await shard.refuses('IllegalTransitionError', () => shard.commit(end));
       await shard.append(contractMessage('m1'));
@@ -143,8 +117,17 @@ export const endingCases: readonly ContractCase[] = [
       await shard.refuses('IllegalTransitionError', () => shard.commit({ type: 'dispatch', seq: 2 }));
       await shard.refuses('IllegalTransitionError', () => shard.commit({ type: 'dispatch', seq: 1 }));
       assertSame(await shard.one({ type: 'cancel', id: 'm1' }), { type: 'already-started' });
-      await shard.commit({ type: 'unblock', seq: 1 }, { type: 'dispatch', seq: 1 }, { type: 'block', seq: 1, error });
-      await shard.commit({ type: 'skip', seq: 1 }, { type: 'dispatch', seq: 2 });
+      const [unblocked] = await shard.commit(
+        { type: 'unblock', id: 'm1' },
+        { type: 'dispatch', seq: 1 },
+        { type: 'block', seq: 1, error },
+      );
+      assert(unblocked?.type === 'unblocked');
+      const { id, seq, state, attempt, notBefore } = unblocked.message;
+      assertSame([id, seq, state, attempt, notBefore], ['m1', 1, 'enqueued', 1, 0]);
+      const [skipped] = await shard.commit({ type: 'skip', id: 'm1' }, { type: 'dispatch', seq: 2 });
+      assert(skipped?.type === 'skipped');
+      assertSame([skipped.message.id, skipped.message.state, skipped.reason], ['m1', 'blocked', 'failed']);
       const letter = await shard.wal.deadLetter(0, 'm1');
       assertSame([letter?.reason, letter?.error, letter?.message.attempt], ['failed', error, 2]);
       assertSame(

@@ -6,10 +6,16 @@
 import type { Envelope } from '../message/envelope.js';
 import type { Random } from '../runtime/random.js';
 import { beginChange, type ShardChange, undoChange } from '../wal/shard-change.js';
+import { sortedFirst } from '../wal/shard-lists.js';
 import { type ShardState, takeOffers } from '../wal/shard-state.js';
 import { applyTransition } from '../wal/shard-transitions.js';
-import type { Transition } from '../wal/transition.js';
-import { IllegalTransitionError, type OfferedTransition, type RetentionOptions } from '../wal/wal.js';
+import type { OutgoingMessage, Transition } from '../wal/transition.js';
+import {
+  type CommitRequest,
+  IllegalTransitionError,
+  type OfferedTransition,
+  type RetentionOptions,
+} from '../wal/wal.js';
 
 /** Ids that break naive keys and queries; few, so that the messages of a sequence meet in the same lines. */
 const ENTITY_IDS = ['a', 'a:b', "{x}'; --%_\u0000é😀"] as const;
@@ -60,6 +66,7 @@ const MOVES: Readonly<Record<Transition['type'], number>> = {
   purge: 2,
   pause: 2,
   resume: 3,
+  relayed: 2,
 };
 
 const OFFERS: Readonly<Record<OfferedTransition['type'], number>> = {
@@ -69,6 +76,8 @@ const OFFERS: Readonly<Record<OfferedTransition['type'], number>> = {
   purge: 1,
   pause: 1,
   resume: 2,
+  unblock: 1,
+  skip: 1,
 };
 
 export class CommitGenerator {
@@ -86,8 +95,14 @@ export class CommitGenerator {
   }
 
   /** Up to `length` transitions that are legal one after the other, if nothing else happens before. */
-  legal(state: ShardState, now: number, retention: RetentionOptions, length: number): Transition[] {
-    const change = beginChange(state, now, retention);
+  legal(
+    state: ShardState,
+    now: number,
+    retention: RetentionOptions,
+    length: number,
+    runsUnmarked?: CommitRequest['runsUnmarked'],
+  ): Transition[] {
+    const change = beginChange(state, now, retention, runsUnmarked);
     takeOffers(change);
     const transitions: Transition[] = [];
     for (let tries = 0; transitions.length < length && tries < length * 4; tries++) {
@@ -105,7 +120,8 @@ export class CommitGenerator {
     const wrong: readonly Transition[] = [
       { type: 'dispatch', seq: place },
       { type: 'complete', seq: place },
-      { type: 'unblock', seq: place },
+      { type: 'complete', seq: place, starts: true },
+      { type: 'relayed', count: 1_000_000 },
       { type: 'append', message: this.#envelope(), dispatch: true, delayMs: 10 },
       { type: 'append', message: this.#envelope(), runAt: now + 5, delayMs: 10 },
     ];
@@ -117,7 +133,7 @@ export class CommitGenerator {
   offered(state: ShardState, now: number, retention: RetentionOptions): OfferedTransition {
     const kind = this.#choice.weighted(OFFERS);
     const move = this.#move(beginChange(state, now, retention), kind) as OfferedTransition | undefined;
-    return move ?? this.#append(now);
+    return move ?? this.#append(state, now);
   }
 
   #move(change: ShardChange, type: Transition['type']): Transition | undefined {
@@ -125,9 +141,9 @@ export class CommitGenerator {
     const { state, now } = change;
     switch (type) {
       case 'append':
-        return this.#append(now);
+        return this.#append(state, now);
       case 'promote':
-        return { type, id: choice.of([...state.delayed.keys()]) ?? this.#anyId() };
+        return this.#promotion(state, now);
       case 'dispatch':
       case 'expire': {
         const seq = choice.chance(0.05) ? 1 + choice.below(state.numbers.nextSeq) : this.#place(state, 'enqueued');
@@ -138,16 +154,25 @@ export class CommitGenerator {
       case 'fail':
       case 'interrupt':
       case 'block': {
-        const seq = this.#place(state, 'dispatched');
-        return seq === undefined ? undefined : this.#ending(type, seq);
+        const starts = type !== 'interrupt' && choice.chance(0.35);
+        const seq = starts ? this.#firstInLine(state) : this.#place(state, 'dispatched');
+        return seq === undefined ? undefined : this.#ending(type, seq, starts, change);
       }
       case 'unblock':
       case 'skip': {
-        const seq = this.#place(state, 'blocked');
-        return seq === undefined ? undefined : { type, seq };
+        const place = this.#place(state, 'blocked');
+        const blocked = place === undefined ? undefined : state.line.entries.get(place);
+        const kept = type === 'skip' && choice.chance(0.2) ? { keepVerdict: true } : {};
+        return { type, id: blocked?.id ?? this.#anyId(), ...kept };
       }
+      case 'relayed':
+        return { type, count: choice.below(state.outbox.length + 1) };
       case 'cancel':
-        return { type, id: choice.of([...state.places.keys()]) ?? this.#anyId() };
+        return {
+          type,
+          id: choice.of([...state.places.keys()]) ?? this.#anyId(),
+          ...(choice.chance(0.2) && { keepVerdict: true }),
+        };
       case 'replay':
         return { type, id: choice.of([...state.letterNumbers.keys()]) ?? this.#anyId(), newId: this.#freshId() };
       case 'purge':
@@ -160,12 +185,20 @@ export class CommitGenerator {
     }
   }
 
-  #append(now: number): Extract<Transition, { type: 'append' }> {
+  #append(state: ShardState, now: number): Extract<Transition, { type: 'append' }> {
     const choice = this.#choice;
     const kind = choice.weighted({ plain: 5, dispatch: 5, delay: 2, at: 1 });
+    const message = this.#envelope();
+    const replaced = choice.chance(0.1) ? choice.of([...state.delayed.keys()]) : undefined;
+    const recurs = choice.chance(kind === 'delay' || kind === 'at' ? 0.4 : 0.05);
     return {
       type: 'append',
-      message: this.#envelope(),
+      message: {
+        ...message,
+        ...(replaced !== undefined && { id: replaced }),
+        ...(recurs && { recurrence: `{"every":${choice.below(5)}}` }),
+      },
+      ...((replaced !== undefined || choice.chance(0.05)) && { replace: true }),
       ...(kind === 'dispatch' && { dispatch: true }),
       ...(kind === 'delay' && { delayMs: choice.below(6_000) - 500 }),
       ...(kind === 'at' && { runAt: now + choice.below(6_000) - 2_000 }),
@@ -173,8 +206,33 @@ export class CommitGenerator {
     };
   }
 
-  #ending(type: 'complete' | 'retry' | 'fail' | 'interrupt' | 'block', seq: number): Transition {
+  #promotion(state: ShardState, now: number): Extract<Transition, { type: 'promote' }> {
     const choice = this.#choice;
+    const id = choice.of([...state.delayed.keys()]) ?? this.#anyId();
+    const recurs = state.delayed.get(id)?.message.recurrence !== undefined;
+    if (!choice.chance(recurs ? 0.9 : 0.05)) return { type: 'promote', id };
+    const again = {
+      newId: choice.chance(0.05) ? this.#anyId() : this.#freshId(),
+      notBefore: now + choice.below(3_000) - 500,
+      ...(choice.chance(0.3) && { overlap: true }),
+    };
+    return { type: 'promote', id, again };
+  }
+
+  /** What a handler sends: as an append, without a start. */
+  #outgoing(state: ShardState, now: number): OutgoingMessage {
+    const { dispatch: _never, ...append } = this.#append(state, now);
+    return { targetShard: this.#choice.of([0, 0, 1, 2]) ?? 0, append };
+  }
+
+  #ending(
+    type: 'complete' | 'retry' | 'fail' | 'interrupt' | 'block',
+    seq: number,
+    starting: boolean,
+    { state, now }: ShardChange,
+  ): Transition {
+    const choice = this.#choice;
+    const starts = starting ? { starts: true as const } : {};
     const error = {
       name: 'Error',
       message: `broke ${choice.below(100)}`,
@@ -188,20 +246,34 @@ export class CommitGenerator {
           seq,
           ...kept,
           ...(choice.chance(0.5) && { reply: `{"n":${choice.below(100)}}` }),
-          ...(choice.chance(0.3) && { state: choice.chance(0.25) ? null : `{"s":${choice.below(100)}}` }),
-          ...(choice.chance(0.15) && {
-            outgoing: [0, 1, 0].map((targetShard) => ({ targetShard, message: this.#envelope() })),
+          ...starts,
+          ...(choice.chance(0.4) && { state: choice.chance(0.25) ? null : `{"s":${choice.below(100)}}` }),
+          ...(choice.chance(0.2) && { stateTtlMs: choice.below(6_000) }),
+          ...(choice.chance(0.2) && {
+            outgoing: Array.from({ length: choice.below(4) }, () => this.#outgoing(state, now)),
           }),
         };
       case 'retry':
-        return { type, seq, error, delayMs: choice.below(4) * 1_000, ...(choice.chance(0.2) && { unstarted: true }) };
+        return {
+          type,
+          seq,
+          error,
+          delayMs: choice.below(4) * 1_000,
+          ...starts,
+          ...(!starting && choice.chance(0.2) && { unstarted: true }),
+        };
       case 'interrupt':
-        return { type, seq, ...kept, ...(choice.chance(0.4) && { retry: true }), ...(choice.chance(0.5) && { error }) };
+        return { type, seq, ...kept, ...this.#interrupted(), ...(choice.chance(0.5) && { error }) };
       case 'block':
-        return { type, seq, error };
+        return { type, seq, error, ...starts };
       case 'fail':
-        return { type, seq, error, ...kept };
+        return { type, seq, error, ...kept, ...starts };
     }
+  }
+
+  #interrupted(): { readonly retry?: true; readonly block?: true } {
+    const kind = this.#choice.weighted({ bury: 4, retry: 4, block: 2 });
+    return kind === 'bury' ? {} : kind === 'retry' ? { retry: true } : { block: true };
   }
 
   #envelope(): Envelope {
@@ -224,6 +296,12 @@ export class CommitGenerator {
     if (wanted === 'dispatched') return this.#choice.of([...state.started]);
     const places = [...state.line.entries.values()].filter((message) => message.state === wanted);
     return this.#choice.of(places)?.seq;
+  }
+
+  /** The first of a line, if it waits. */
+  #firstInLine(state: ShardState): number | undefined {
+    const firsts = [...state.entities.values()].map((places) => state.line.entries.get(sortedFirst(places) ?? 0));
+    return this.#choice.of(firsts.filter((message) => message?.state === 'enqueued'))?.seq;
   }
 
   #freshId(): string {

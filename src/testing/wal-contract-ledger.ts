@@ -3,7 +3,7 @@
  * of a shard must also keep these promises among themselves. Guards against a fault that both have.
  */
 import assert from 'node:assert/strict';
-import type { Outcome, StoredMessage, Transition } from '../wal/transition.js';
+import type { OutboxEntry, Outcome, OutgoingMessage, StoredMessage, Transition } from '../wal/transition.js';
 import type { CommitAnswer, CommitRequest, Wal } from '../wal/wal.js';
 
 interface Entry {
@@ -17,6 +17,8 @@ export class ContractLedger {
   readonly #bySeq = new Map<number, Entry>();
   readonly #pending = new Set<string>();
   readonly #ended = new Set<string>();
+  /** Last number of each target and epoch. */
+  readonly #outbox = new Map<string, number>();
   #accepted = 0;
   #lastSeq = 0;
 
@@ -48,6 +50,7 @@ export class ContractLedger {
   }
 
   #observe(transition: Transition, outcome: Outcome): void {
+    if (transition.type === 'append') this.#makeRoom(transition, outcome);
     if (outcome.type === 'expired' || outcome.type === 'cancelled') {
       if (transition.type === 'append') this.#accept(transition.message.id);
       this.#end(outcome.message.id, outcome.message.seq);
@@ -64,26 +67,65 @@ export class ContractLedger {
       case 'promote':
       case 'replay':
         if (outcome.type !== 'queued') return;
-        if (transition.type === 'replay') this.#accept(outcome.message.id);
+        if (transition.type === 'replay' || transition.again !== undefined) this.#accept(outcome.message.id);
         this.#placeMessage(outcome.message);
         return;
       case 'dispatch':
         if (outcome.type === 'dispatched') this.#start(transition.seq, outcome.attempt);
         return;
       case 'retry':
-        if (transition.unstarted) this.#entry(transition.seq).attempt -= 1;
+      case 'block':
+        if (transition.starts) this.#startUnmarked(transition.seq);
+        if (transition.type === 'retry' && transition.unstarted) this.#entry(transition.seq).attempt -= 1;
         return;
       case 'complete':
       case 'fail':
-      case 'skip':
+        if (transition.starts) this.#startUnmarked(transition.seq);
         this.#end(this.#entry(transition.seq).id, transition.seq);
+        if (transition.type === 'complete') this.#observeSent(transition.outgoing ?? [], outcome);
+        return;
+      case 'skip':
+        if (outcome.type === 'skipped') this.#end(outcome.message.id, outcome.message.seq);
         return;
       case 'interrupt':
-        if (!transition.retry) this.#end(this.#entry(transition.seq).id, transition.seq);
+        if (!transition.retry && !transition.block) this.#end(this.#entry(transition.seq).id, transition.seq);
         return;
       default:
         return;
     }
+  }
+
+  /** What a handler sent is accepted with its completion where it arrives, and waits in the outbox otherwise (M15). */
+  #observeSent(outgoing: readonly OutgoingMessage[], outcome: Outcome): void {
+    const sent = outcome.type === 'sent' ? outcome.sent : [];
+    assert.equal(sent.length, outgoing.length, 'one answer per message that was sent');
+    for (const [index, one] of sent.entries()) {
+      const asked = outgoing[index] as OutgoingMessage;
+      if (one.type === 'arrived') this.#observe(asked.append, one.outcome);
+      else this.#observeEntry(one.entry);
+    }
+  }
+
+  /** Numbers per target and epoch have no gaps (M11). */
+  #observeEntry({ targetShard, epoch, number }: OutboxEntry): void {
+    const key = `${targetShard}.${epoch}`;
+    assert.equal(number, (this.#outbox.get(key) ?? 0) + 1, `outbox to shard ${targetShard} in epoch ${epoch}`);
+    this.#outbox.set(key, number);
+  }
+
+  /** A delayed message that gave way to the new one of its id was cancelled, also if the new one is another's duplicate. */
+  #makeRoom({ replace, message: { id } }: Extract<Transition, { type: 'append' }>, outcome: Outcome): void {
+    if (!replace || !this.#pending.has(id) || [...this.#bySeq.values()].some((entry) => entry.id === id)) return;
+    if (outcome.type === 'deferred' || (outcome.type === 'duplicate' && outcome.id === id)) return;
+    this.#end(id, 0);
+  }
+
+  /** It was not marked, and settles: it was the first of its line (I2, I4). */
+  #startUnmarked(seq: number): void {
+    const entry = this.#entry(seq);
+    entry.attempt += 1;
+    for (const [other, { entity }] of this.#bySeq)
+      assert(other >= seq || entity !== entry.entity, `place ${seq} ran unmarked behind ${other} of its entity (I4)`);
   }
 
   #accept(id: string): void {

@@ -200,9 +200,13 @@ export const lineCases: readonly ContractCase[] = [
         const [message] = await shard.wal.load(0, [seq]);
         assert.equal(message?.entityId, entityId);
         await shard.commit({ type: 'complete', seq, state: `"${index}"` });
-        assert.equal(await shard.wal.actorState(0, 'account', entityId), `"${index}"`);
+        assert.equal(await shard.state(entityId), `"${index}"`);
       }
-      assert.equal(await shard.wal.actorState(0, 'account', 'nobody'), undefined);
+      const asked = [...HOSTILE_IDS].reverse().map((entityId) => ({ entityType: 'account', entityId }));
+      assertSame(await shard.wal.actorStates(0, [...asked, { entityType: 'account', entityId: 'nobody' }]), [
+        ...HOSTILE_IDS.map((_, index) => `"${index}"`).reverse(),
+        undefined,
+      ]);
     },
   },
   {

@@ -88,7 +88,7 @@ export const offerCases: readonly ContractCase[] = [
         undefined,
         null,
         {},
-        ...['cancel', 'purge'].flatMap((type) => [
+        ...['cancel', 'purge', 'unblock', 'skip'].flatMap((type) => [
           { type },
           { type, id: undefined },
           { type, id: '' },
@@ -107,6 +107,10 @@ export const offerCases: readonly ContractCase[] = [
         { type: 'append', message: { ...message, payload: undefined } },
         { type: 'append', message: { ...message, headers: { a: 1 } } },
         { type: 'append', message: { ...message, messageId: null } },
+        { type: 'append', message: { ...message, recurrence: 5 } },
+        { type: 'append', message, replace: 'yes' },
+        { type: 'relayed', count: 1 },
+        { type: 'complete', seq: 1, starts: true },
         { type: 'append', message, delayMs: 'soon' },
         { type: 'append', message, runAt: Number.NaN },
         { type: 'append', message, expiresInMs: 1e300 },

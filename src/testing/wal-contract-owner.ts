@@ -127,6 +127,7 @@ export const ownerCases: readonly ContractCase[] = [
         { type: 'dispatch', seq: 2 },
         { type: 'append', message: contractMessage('m4'), delayMs: 5 },
         { type: 'append', message: contractMessage('m5', 'd'), dispatch: true },
+        { type: 'append', message: contractMessage('r', 'r', { recurrence: '1' }), delayMs: 9_000 },
       );
       await shard.commit({ type: 'fail', seq: 4, error: CONTRACT_ERROR });
       await shard.wal.offer(0, contractOffers('s', 1, { type: 'append', message: contractMessage('offered') }));
@@ -138,12 +139,17 @@ export const ownerCases: readonly ContractCase[] = [
           seq: 1,
           state: '1',
           keepVerdict: true,
-          outgoing: [{ targetShard: 0, message: contractMessage('o') }],
+          outgoing: [
+            { targetShard: 0, append: { type: 'append', message: contractMessage('o0', 'o') } },
+            { targetShard: 5, append: { type: 'append', message: contractMessage('o') } },
+          ],
         },
         { type: 'retry', seq: 2, delayMs: 5, error: CONTRACT_ERROR },
         { type: 'cancel', id: 'm3' },
         { type: 'promote', id: 'm4' },
         { type: 'replay', id: 'm5', newId: 'n5' },
+        { type: 'relayed', count: 1 },
+        { type: 'append', message: contractMessage('r', 'r'), delayMs: 9, replace: true },
         { type: 'pause', entityType: 'account' },
       ];
       const scope = {
@@ -158,7 +164,7 @@ export const ownerCases: readonly ContractCase[] = [
       const answer = await shard.answer(...moves);
       assertSame(
         answer.outcomes.map(({ type }) => type),
-        ['appended', 'applied', 'retried', 'cancelled', 'queued', 'queued', 'applied'],
+        ['appended', 'sent', 'retried', 'cancelled', 'queued', 'queued', 'applied', 'delayed', 'applied'],
       );
       assert.equal(answer.taken.length, 1);
     },
@@ -202,7 +208,7 @@ export const ownerCases: readonly ContractCase[] = [
         seq: 2,
         state: '{}',
         keepVerdict: true,
-        outgoing: [{ targetShard: 3, message: contractMessage('o') }],
+        outgoing: [{ targetShard: 3, append: { type: 'append', message: contractMessage('o') } }],
       });
       await shard.wal.offer(0, contractOffers('s', 1, { type: 'cancel', id: 'm3' }));
       await shard.commit();

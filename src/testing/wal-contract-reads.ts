@@ -141,7 +141,7 @@ export const readCases: readonly ContractCase[] = [
       );
       await shard.commit({ type: 'block', seq: 1, error: CONTRACT_ERROR });
       assert.equal(await state(), 'blocked');
-      await shard.commit({ type: 'skip', seq: 1 });
+      await shard.commit({ type: 'skip', id: 'm1' });
       assert.equal(await state(), 'failed');
       await shard.commit({ type: 'purge', id: 'm1' });
       assert.equal(await state(), 'failed', 'its verdict is kept for its messageId');
@@ -166,7 +166,17 @@ export const readCases: readonly ContractCase[] = [
       );
       assertSame(
         { ...(await shard.wal.counts(0)) },
-        { accepted: 9, completed: 1, failed: 1, interrupted: 1, expired: 1, cancelled: 1, pending: 4, deadLetters: 3 },
+        {
+          accepted: 9,
+          completed: 1,
+          failed: 1,
+          interrupted: 1,
+          expired: 1,
+          cancelled: 1,
+          pending: 4,
+          deadLetters: 3,
+          blocked: 0,
+        },
       );
     },
   },

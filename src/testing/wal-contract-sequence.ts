@@ -6,7 +6,7 @@
 import { seededRandom } from '../runtime/random.js';
 import { MemoryStore, MemoryWal } from '../wal/memory/memory-wal.js';
 import { openShard, type ShardState } from '../wal/shard-state.js';
-import type { CommitRequest, Offer, RetentionOptions, Wal } from '../wal/wal.js';
+import type { CommitRequest, Offer, Reminder, ReminderQuery, RetentionOptions, Wal } from '../wal/wal.js';
 import { Choice, CommitGenerator } from './wal-contract-generator.js';
 import { ContractLedger } from './wal-contract-ledger.js';
 import {
@@ -15,6 +15,7 @@ import {
   canonicalAnswer,
   canonicalOpened,
   readEverything,
+  remindersInOrder,
   type WalFactory,
 } from './wal-contract-shard.js';
 
@@ -138,7 +139,7 @@ class Sequence {
     switch (kind) {
       case 'commit':
         this.#commits += 1;
-        return this.#commit(this.#claim, this.#number + 1, this.#legal(choice.below(7)));
+        return this.#commitLegal(choice.below(7));
       case 'repeat':
         return this.#commit(this.#claim, this.#number, this.#legal(2));
       case 'skip':
@@ -210,8 +211,28 @@ class Sequence {
     this.#number = 0;
   }
 
-  async #commit(claim: Claim, number: number, transitions: CommitRequest['transitions']): Promise<void> {
-    const request: CommitRequest = { shard: 0, ...claim, number, transitions };
+  /** Some owners run messages that they have not marked as started (I2). */
+  async #commitLegal(length: number): Promise<void> {
+    const rest = this.#choice.below(3);
+    const runsUnmarked = this.#choice.chance(0.3) ? (seq: number) => seq % 3 === rest : undefined;
+    const now = this.#clock.nowMs;
+    const transitions = this.#generator.legal(this.#state, now, this.#retention, length, runsUnmarked);
+    await this.#commit(this.#claim, this.#number + 1, transitions, runsUnmarked);
+  }
+
+  async #commit(
+    claim: Claim,
+    number: number,
+    transitions: CommitRequest['transitions'],
+    runsUnmarked?: CommitRequest['runsUnmarked'],
+  ): Promise<void> {
+    const request: CommitRequest = {
+      shard: 0,
+      ...claim,
+      number,
+      transitions,
+      ...(runsUnmarked !== undefined && { runsUnmarked }),
+    };
     const applies = number === this.#state.commitNumber + 1;
     await this.#both(`commit ${canonical(request)}`, async (wal) => {
       const answer = await wal.commit(request);
@@ -258,6 +279,17 @@ class Sequence {
     await this.#both(`due ${now} ${limit}`, (wal) => wal.due(0, now, limit));
     await this.#both(`deadLetters ${canonical(query)}`, (wal) => wal.deadLetters(0, query));
     await this.#both(`outbox ${limit}`, (wal) => wal.outbox(0, limit));
+    await this.#both(`blocked ${after} ${limit}`, (wal) => wal.blocked(0, after, limit));
+    const asked = {
+      ...(choice.chance(0.5) && { entityType }),
+      ...(choice.chance(0.4) && { entityId }),
+    };
+    await this.#both(`reminders ${canonical(asked)}`, (wal) => pagedReminders(wal, asked, limit + 1));
+    const entities = Array.from({ length: 3 }, () => {
+      const [type, id] = choice.of(this.#generator.entities) ?? ['account', 'a'];
+      return { entityType: type, entityId: id };
+    });
+    await this.#both(`actorStates ${canonical(entities)}`, (wal) => wal.actorStates(0, entities));
   }
 
   /** Does it on the model and on the adapter; answers and errors must be the same. */
@@ -283,6 +315,17 @@ class Sequence {
   #read(wal: Wal): Promise<string> {
     const { ids, entities } = this.#generator;
     return readEverything(wal, { ids, entities, sessions: SESSIONS });
+  }
+}
+
+/** All of them, page by page. */
+async function pagedReminders(wal: Wal, query: Omit<ReminderQuery, 'limit'>, limit: number): Promise<unknown> {
+  const found: Reminder[] = [];
+  for (;;) {
+    const after = found.at(-1)?.order ?? 0;
+    const page = await wal.reminders(0, { ...query, after, limit });
+    found.push(...page);
+    if (page.length < limit) return remindersInOrder(found);
   }
 }
 

@@ -5,8 +5,17 @@
 import assert from 'node:assert/strict';
 import type { Envelope, ErrorDescription } from '../message/envelope.js';
 import type { Clock } from '../runtime/clock.js';
-import type { Outcome, Transition } from '../wal/transition.js';
-import type { CommitAnswer, Offer, OfferedTransition, OpenedShard, RetentionOptions, Wal } from '../wal/wal.js';
+import type { Outcome, StoredMessage, Transition } from '../wal/transition.js';
+import type {
+  CommitAnswer,
+  CommitRequest,
+  Offer,
+  OfferedTransition,
+  OpenedShard,
+  Reminder,
+  RetentionOptions,
+  Wal,
+} from '../wal/wal.js';
 
 /** How the suite gets stores: one per case, empty, started, with at least shard 0. */
 export interface WalFactory {
@@ -106,6 +115,20 @@ export class ContractShard {
     return answer;
   }
 
+  /** As `commit`, of an owner that runs messages at these places without having marked them as started. */
+  async commitWhileRunning(running: readonly number[], ...transitions: readonly Transition[]) {
+    const number = this.#number + 1;
+    const runsUnmarked: CommitRequest['runsUnmarked'] = (seq) => running.includes(seq);
+    const answer = await this.wal.commit({ ...this.claim(), number, transitions, runsUnmarked });
+    this.#number = number;
+    return answer;
+  }
+
+  /** The actor state of one entity of type `account`. */
+  async state(entityId: string): Promise<string | undefined> {
+    return (await this.wal.actorStates(0, [{ entityType: 'account', entityId }]))[0];
+  }
+
   /** Commits and returns the outcomes. */
   async commit(...transitions: readonly Transition[]): Promise<readonly Outcome[]> {
     return (await this.answer(...transitions)).outcomes;
@@ -197,9 +220,10 @@ export async function readEverything(wal: Wal, scope: ReadScope = {}): Promise<s
     const status = await wal.status(0, id);
     if (status !== undefined) statuses.push(status);
   }
-  const states: unknown[] = [];
-  for (const [entityType, entityId] of scope.entities ?? [])
-    states.push([entityType, entityId, await wal.actorState(0, entityType, entityId)]);
+  const entities = [...(scope.entities ?? [])].map(([entityType, entityId]) => ({ entityType, entityId }));
+  const texts = await wal.actorStates(0, entities);
+  assert.equal(texts.length, entities.length, 'one state per entity that was asked for');
+  const states = entities.map((entity, index) => [entity, texts[index]]);
   const marks: unknown[] = [];
   for (const session of scope.sessions ?? []) marks.push([session, await wal.offerMark(0, session)]);
   const counts = await wal.counts(0);
@@ -208,7 +232,19 @@ export async function readEverything(wal: Wal, scope: ReadScope = {}): Promise<s
   assert.equal(counts.accepted, counts.pending + ended, 'accepted = pending + final (I7)');
   assert.equal(counts.pending, heads.length + delayed.ids.length, 'pending = in line + delayed (I7)');
   assert.equal(counts.deadLetters, letters.length, 'the dead letters are counted (I7)');
-  return canonical({ counts, heads, messages, delayed, letters, statuses, states, marks, outbox });
+  const blocked = await wal.blocked(0, 0, 1_000_000);
+  assert.equal(counts.blocked, blocked.length, 'the blocked messages are counted (I7)');
+  const paused = (await wal.paused(0)).map(canonical).sort();
+  const reminders = remindersInOrder(await wal.reminders(0, { limit: 1_000_000 }));
+  const kept = { delayed, letters, statuses, states, marks, outbox, blocked, paused, reminders };
+  return canonical({ counts, heads, messages, ...kept });
+}
+
+/** The messages of a page. What numbers the store orders them by is its own affair, as long as they grow. */
+export function remindersInOrder(page: readonly Reminder[]): readonly StoredMessage[] {
+  for (const [index, { order }] of page.entries())
+    assert(order > (page[index - 1]?.order ?? 0), 'reminders come in the order of their acceptance');
+  return page.map(({ message }) => message);
 }
 
 /** A text that is equal for equal data: keys sorted, absent and undefined alike. */

@@ -33,6 +33,9 @@ export interface SharedWalContractCase {
   readonly run: (factory: SharedWalFactory) => Promise<void>;
 }
 
+/** The sign of a shard that nobody has. */
+const FREE = { epoch: 0, node: '', beat: 0 };
+
 const OFFERS_TAKEN_MAX = 3;
 const ENTRY_TTL_MS = 60_000;
 const WAITER_TTL_MS = 500;
@@ -115,7 +118,7 @@ const CASES: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
     assertSame([error.shard, error.sign], [0, (await second.signs([0]))[0]]);
     assertSame([error.sign.node, error.sign.epoch, error.sign.incarnation], ['node-1', pair.epoch, 'first']);
     await first.release(0, pair.epoch, 'first');
-    assertSame({ ...(await second.signs([0]))[0], beat: 0, epoch: 0 }, { epoch: 0, node: '', beat: 0 });
+    assertSame({ ...(await second.signs([0]))[0], beat: 0, epoch: 0, openings: undefined }, FREE);
     const opened = await second.open(0, 'second', claim);
     assert(opened.epoch > pair.epoch && opened.clean);
   },
@@ -150,6 +153,27 @@ const CASES: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
     assert.equal((await first.signs([0]))[0]?.incarnation, 'second');
     await refused('ShardHeldError', first.open(0, 'first', { node: 'node-1', silent }));
   },
+  'counts openings in a row until an owner says that it survived, or an operator that they may be forgotten (M13)':
+    async (pair) => {
+      const [first, second] = pair.wals;
+      const openings = async (): Promise<number | undefined> => (await second.signs([0]))[0]?.openings;
+      if ((await openings()) === undefined) return;
+      assert.equal(await openings(), 0);
+      await pair.open();
+      await pair.open();
+      await first.renew(0, pair.epoch, 'first');
+      await pair.answer();
+      assert.equal(await openings(), 2, 'a sign of life is not yet survival');
+      await first.renew(0, pair.epoch, 'first', true);
+      assert.equal(await openings(), 0);
+      await pair.open();
+      assert.equal(await openings(), 1);
+      await first.release(0, pair.epoch, 'first');
+      assert.equal(await openings(), 0);
+      await pair.open();
+      await second.forgetOpenings(0);
+      assert.equal(await openings(), 0);
+    },
   'opens with an epoch above the one that the opener has seen (I6, M8)': async (pair) => {
     const [first] = pair.wals;
     const epochSeen = Number.MAX_SAFE_INTEGER - 10;
@@ -159,10 +183,11 @@ const CASES: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
   'counts signs of life of the owner: with opens, renewals and commits (M6)': async (pair) => {
     const [first, second] = pair.wals;
     const beat = async (): Promise<number> => (await second.signs([0]))[0]?.beat ?? Number.NaN;
-    assertSame(await second.signs([0, 1]), [
-      { epoch: 0, node: '', beat: 0 },
-      { epoch: 0, node: '', beat: 0 },
-    ]);
+    const signs = await second.signs([0, 1]);
+    assertSame(
+      signs.map((sign) => ({ ...sign, openings: undefined })),
+      [FREE, FREE],
+    );
     let last = await beat();
     const acts: readonly (() => Promise<unknown>)[] = [
       () => pair.open(),
@@ -181,7 +206,10 @@ const CASES: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
     await second.counts(0);
     assert.equal(await beat(), last, 'what others do is no sign of life');
     const [, other] = await second.signs([1, 0]);
-    assertSame(other, { epoch: pair.epoch, incarnation: 'first', node: 'node-1', beat: last });
+    assertSame(
+      { ...other, openings: undefined },
+      { epoch: pair.epoch, incarnation: 'first', node: 'node-1', beat: last },
+    );
   },
   'refuses a renewal with another epoch or incarnation, or of a shard that was released': async (pair) => {
     const [first] = pair.wals;

@@ -36,6 +36,8 @@ export const FROM_CALLERS: ReadonlySet<Transition['type']> = new Set([
   'purge',
   'pause',
   'resume',
+  'unblock',
+  'skip',
 ]);
 
 /** Neither lost nor unavailable: the store's own code failed on what it was given, and rolled back. */
@@ -54,11 +56,15 @@ export function moved(groups: readonly Group[], by: number): Group[] {
 export function weightOf(transition: Transition): number {
   switch (transition.type) {
     case 'dispatch':
+    case 'relayed':
       return 1;
     case 'append':
       return transition.message.messageId === undefined && transition.delayMs === undefined ? 1 : KEPT_WEIGHT;
     case 'complete':
-      return transition.keepVerdict === true || transition.reply !== undefined ? KEPT_WEIGHT : 1;
+      return (
+        (transition.keepVerdict === true || transition.reply !== undefined ? KEPT_WEIGHT : 1) +
+        (transition.outgoing?.length ?? 0) * KEPT_WEIGHT
+      );
     default:
       return HEAVY_WEIGHT;
   }

@@ -25,6 +25,8 @@ export interface GroupCommitEvents {
   answered(answer: CommitAnswer, transitions: number, durationMs: number): void;
   /** As in `CommitRequest`. Absent: nothing that was offered starts at once. */
   readonly startsAtOnce?: CommitRequest['startsAtOnce'];
+  /** As in `CommitRequest`. Absent: nothing runs without being marked. */
+  readonly runsUnmarked?: CommitRequest['runsUnmarked'];
   /** Nothing is gathered or in flight any more. */
   drained(): void;
   degraded(error: StoreUnavailableError): void;
@@ -185,6 +187,7 @@ export class GroupCommit {
           number: this.number + 1,
           transitions: batch.transitions,
           startsAtOnce: events.startsAtOnce,
+          runsUnmarked: events.runsUnmarked,
         });
       } catch (error) {
         this.readers.unshift(...reading);
@@ -293,10 +296,12 @@ export class GroupCommit {
   }
 
   private async probe(): Promise<Batch | undefined> {
-    const { wal, shard, epoch, incarnation } = this.options;
+    const { wal, shard, epoch, incarnation, events } = this.options;
+    const { runsUnmarked } = events;
     for (;;) {
       try {
-        const answer = await wal.commit({ shard, epoch, incarnation, number: this.number + 1, transitions: [] });
+        const number = this.number + 1;
+        const answer = await wal.commit({ shard, epoch, incarnation, number, transitions: [], runsUnmarked });
         this.number += 1;
         this.recover();
         this.options.events.answered(answer, 0, 0);

@@ -4,8 +4,8 @@
  * the stores, when an offer comes in and again when it is read back.
  */
 import type { Envelope } from '../message/envelope.js';
+import { checkAppend } from './shard-arrivals.js';
 import { copyEnvelope } from './shard-records.js';
-import { checkAppend } from './shard-transitions.js';
 import { IllegalTransitionError, type Offer, type OfferedTransition } from './wal.js';
 
 /** Characters of an id, a name or a session. The bus allows less; this only keeps a row within reason. */
@@ -27,9 +27,16 @@ export function copyOffered(transition: OfferedTransition): OfferedTransition {
   switch (type) {
     case 'append':
       return copyAppend(transition as Extract<OfferedTransition, { type: 'append' }>);
-    case 'cancel':
-    case 'purge': {
-      const { id } = transition as Extract<OfferedTransition, { type: 'cancel' | 'purge' }>;
+    case 'cancel': {
+      const { id, keepVerdict } = transition as Extract<OfferedTransition, { type: 'cancel' }>;
+      if (keepVerdict !== undefined && typeof keepVerdict !== 'boolean')
+        throw refused(type, 'keepVerdict', keepVerdict);
+      return { type, id: text(type, 'id', id), ...(keepVerdict !== undefined && { keepVerdict }) };
+    }
+    case 'purge':
+    case 'unblock':
+    case 'skip': {
+      const { id } = transition as Extract<OfferedTransition, { type: 'purge' | 'unblock' | 'skip' }>;
       return { type, id: text(type, 'id', id) };
     }
     case 'replay': {
@@ -52,6 +59,7 @@ export function copyOffered(transition: OfferedTransition): OfferedTransition {
 function copyAppend(transition: Extract<OfferedTransition, { type: 'append' }>): OfferedTransition {
   const { dispatch: _ignored, ...rest } = transition;
   checkEnvelope(rest.message);
+  if (rest.replace !== undefined && typeof rest.replace !== 'boolean') throw refused('append', 'replace', rest.replace);
   for (const field of ['delayMs', 'runAt', 'expiresInMs'] as const) {
     const time = rest[field];
     if (time !== undefined && !(Number.isInteger(time) && Math.abs(time) <= TIME_MAX))
@@ -64,7 +72,8 @@ function copyAppend(transition: Extract<OfferedTransition, { type: 'append' }>):
 function checkEnvelope(message: Envelope): void {
   if (typeof message !== 'object' || message === null) throw refused('append', 'message', message);
   for (const field of ['id', 'entityType', 'entityId', 'name'] as const) text('append', field, message[field]);
-  const { kind, payload, headers, messageId, replyTo } = message;
+  const { kind, payload, headers, messageId, replyTo, recurrence } = message;
+  if (recurrence !== undefined && typeof recurrence !== 'string') throw refused('append', 'recurrence', recurrence);
   if (kind !== 'command' && kind !== 'query') throw refused('append', 'kind', kind);
   if (typeof payload !== 'string') throw refused('append', 'payload', payload);
   if (messageId !== undefined && messageId !== '') text('append', 'messageId', messageId);

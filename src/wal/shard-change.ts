@@ -4,7 +4,7 @@
  *
  * Owns the bookkeeping (indexes, counters, lines); knows nothing of which moves are legal.
  */
-import { entityKey } from '../message/entity-key.js';
+import { type EntityKey, entityKey } from '../message/entity-key.js';
 import type { Envelope, ErrorDescription } from '../message/envelope.js';
 import {
   compareNumbers,
@@ -25,7 +25,7 @@ import {
   unpushNumbered,
 } from './shard-lists.js';
 import type { DeadLetterReason, StoredMessage, Verdict } from './transition.js';
-import type { ShardRules } from './wal.js';
+import type { CommitRequest, ShardRules } from './wal.js';
 
 /** How long a verdict stays for a waiter on another node, milliseconds. */
 const WAITER_TTL_MS = 600_000;
@@ -36,12 +36,18 @@ export interface ShardChange {
   readonly now: number;
   readonly retention: ShardRules;
   readonly undo: (() => void)[];
+  readonly runsUnmarked: CommitRequest['runsUnmarked'];
 }
 
-export function beginChange(state: ShardState, now: number, retention: ShardRules): ShardChange {
+export function beginChange(
+  state: ShardState,
+  now: number,
+  retention: ShardRules,
+  runsUnmarked?: CommitRequest['runsUnmarked'],
+): ShardChange {
   const numbers = { ...state.numbers };
   const undo = [() => void (state.numbers = numbers)];
-  return { state, now, retention, undo };
+  return { state, now, retention, undo, runsUnmarked };
 }
 
 export function undoChange(change: ShardChange): void {
@@ -84,9 +90,12 @@ export function appendToLine(change: ShardChange, message: StoredMessage): void 
 export function replaceInLine(change: ShardChange, before: StoredMessage, after: StoredMessage): void {
   const { state, undo } = change;
   const { seq } = before;
+  const stored = state.line.entries.get(seq) as StoredMessage;
   state.line.entries.set(seq, after);
-  undo.push(() => state.line.entries.set(seq, before));
+  undo.push(() => state.line.entries.set(seq, stored));
   if (before.state === after.state) return;
+  if (after.state === 'blocked') addNumber(change, state.blocked, seq);
+  else if (before.state === 'blocked') removeNumber(change, state.blocked, seq);
   if (after.state === 'dispatched') {
     state.started.add(seq);
     undo.push(() => state.started.delete(seq));
@@ -100,6 +109,7 @@ export function removeFromLine(change: ShardChange, message: StoredMessage): voi
   const { seq } = message;
   deleteEntry(change, state.line.entries, seq);
   unmarkStarted(change, seq);
+  if (message.state === 'blocked') removeNumber(change, state.blocked, seq);
   const key = entityKey(message.entityType, message.entityId);
   const places = state.entities.get(key);
   if (places !== undefined) {
@@ -108,6 +118,52 @@ export function removeFromLine(change: ShardChange, message: StoredMessage): voi
     if (sortedSize(places) === 0) deleteEntry(change, state.entities, key);
   }
   deleteEntry(change, state.places, message.id);
+}
+
+function addNumber({ undo }: ShardChange, numbers: Set<number>, seq: number): void {
+  numbers.add(seq);
+  undo.push(() => numbers.delete(seq));
+}
+
+function removeNumber({ undo }: ShardChange, numbers: Set<number>, seq: number): void {
+  if (numbers.delete(seq)) undo.push(() => numbers.add(seq));
+}
+
+/** Null removes it. */
+export function setActorState(
+  change: ShardChange,
+  key: EntityKey,
+  text: string | null,
+  expiresAt: number | undefined,
+): void {
+  const { state } = change;
+  const before = state.actorStates.get(key);
+  if (before?.time !== undefined) removeTimed(change, state.actorStateTimes, before.time);
+  if (text === null) {
+    deleteEntry(change, state.actorStates, key);
+    return;
+  }
+  const time = expiresAt === undefined ? undefined : { at: expiresAt, order: state.numbers.nextKept, id: key };
+  setEntry(change, state.actorStates, key, { text, time });
+  if (time === undefined) return;
+  state.numbers.nextKept += 1;
+  insertTimed(change, state.actorStateTimes, time);
+}
+
+/** Removes actor states whose time is up, at most `limit`. Returns how many. */
+export function forgetExpiredStates(change: ShardChange, limit: number): number {
+  const { state, now } = change;
+  let forgotten = 0;
+  for (
+    let first = sortedFirst(state.actorStateTimes);
+    first !== undefined;
+    first = sortedFirst(state.actorStateTimes)
+  ) {
+    if (first.at > now || forgotten >= limit) break;
+    setActorState(change, first.id as EntityKey, null, undefined);
+    forgotten += 1;
+  }
+  return forgotten;
 }
 
 function unmarkStarted(change: ShardChange, seq: number): void {

@@ -5,8 +5,8 @@
  */
 import type { EntityKey } from '../message/entity-key.js';
 import { type Compare, emptyNumberedList, emptySortedList, type NumberedList, type SortedList } from './shard-lists.js';
-import type { DeadLetter, StoredMessage, Verdict } from './transition.js';
-import type { CommitAnswer, Offer, OutboxEntry, PausedLine, QuarantinedOffer } from './wal.js';
+import type { DeadLetter, OutboxEntry, StoredMessage, Verdict } from './transition.js';
+import type { CommitAnswer, Offer, PausedLine, QuarantinedOffer } from './wal.js';
 
 /** Something that happens at a time; `order` decides between two at the same time. */
 export interface Timed {
@@ -34,6 +34,13 @@ export interface KeptVerdict {
   readonly time: Timed;
 }
 
+export interface ActorStateRecord {
+  /** JSON text. */
+  readonly text: string;
+  /** Until when it counts (`at`); undefined: for good. */
+  readonly time: Timed | undefined;
+}
+
 /** All single numbers of the state, together so that a refused commit can put them back at once. */
 export interface ShardNumbers {
   nextSeq: number;
@@ -56,6 +63,8 @@ export interface ShardState {
   /** The owning node's name, and its signs of life (M6). */
   node: string;
   beat: number;
+  /** Openings in a row that no owner has survived (M13). */
+  openings: number;
   /** Number and answer of the last commit of this epoch (M1). */
   commitNumber: number;
   lastAnswer: CommitAnswer | undefined;
@@ -79,10 +88,14 @@ export interface ShardState {
   messageIds: Map<string, string>;
   /** Under the entity's key, or the bare type name (no key of an entity equals it, for it has no newline). */
   paused: Map<string, PausedLine>;
-  actorStates: Map<EntityKey, string>;
+  /** `seq` of the messages that are `blocked`. */
+  blocked: Set<number>;
+  actorStates: Map<EntityKey, ActorStateRecord>;
+  /** Of the states that expire. */
+  actorStateTimes: SortedList<Timed>;
   outbox: OutboxEntry[];
-  /** Last number used per target shard. */
-  outboxNumbers: Map<number, number>;
+  /** Last number used per target shard, and the epoch in which it was. */
+  outboxNumbers: Map<number, { readonly epoch: number; readonly number: number }>;
   inbox: readonly Offer[];
   /** Highest number per session that is durable (in the inbox or taken in), and that a commit has taken in. */
   offered: Map<string, number>;
@@ -99,6 +112,7 @@ export function emptyShard(shard = 0): ShardState {
     incarnation: undefined,
     node: '',
     beat: 0,
+    openings: 0,
     commitNumber: 0,
     lastAnswer: undefined,
     numbers: {
@@ -126,7 +140,9 @@ export function emptyShard(shard = 0): ShardState {
     verdictTimes: emptySortedList(),
     messageIds: new Map(),
     paused: new Map(),
+    blocked: new Set(),
     actorStates: new Map(),
+    actorStateTimes: emptySortedList(),
     outbox: [],
     outboxNumbers: new Map(),
     inbox: [],

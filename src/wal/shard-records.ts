@@ -7,7 +7,7 @@ import { type AttemptRecord, HISTORY_LENGTH_MAX, type StoredMessage } from './tr
 
 /** Only the fields of an envelope, absent ones left out. */
 export function copyEnvelope(envelope: Envelope): Envelope {
-  const { id, kind, entityType, entityId, name, payload, headers, messageId, replyTo } = envelope;
+  const { id, kind, entityType, entityId, name, payload, headers, messageId, replyTo, recurrence } = envelope;
   return {
     id,
     kind,
@@ -18,6 +18,7 @@ export function copyEnvelope(envelope: Envelope): Envelope {
     ...(headers !== undefined && { headers: { ...headers } }),
     ...(messageId !== undefined && { messageId }),
     ...(replyTo !== undefined && { replyTo }),
+    ...(recurrence !== undefined && { recurrence }),
   };
 }
 

@@ -6,7 +6,14 @@
  */
 import { type EntityKey, entityKey } from '../message/entity-key.js';
 import { copyOffer } from './offered-transition.js';
-import { beginChange, forgetOldestVerdicts, type ShardChange, setEntry, undoChange } from './shard-change.js';
+import {
+  beginChange,
+  forgetExpiredStates,
+  forgetOldestVerdicts,
+  type ShardChange,
+  setEntry,
+  undoChange,
+} from './shard-change.js';
 import type { ShardState } from './shard-data.js';
 import { compactNumbered } from './shard-lists.js';
 import { readOpened, readSign } from './shard-reads.js';
@@ -45,6 +52,7 @@ export interface ShardCommit extends OwnerClaim {
   readonly number: number;
   readonly transitions: readonly Transition[];
   readonly startsAtOnce?: CommitRequest['startsAtOnce'];
+  readonly runsUnmarked?: CommitRequest['runsUnmarked'];
 }
 
 /**
@@ -63,6 +71,7 @@ export function openShard(state: ShardState, incarnation: string, epochMin = 0, 
   state.incarnation = incarnation;
   state.node = claim?.node ?? '';
   state.beat += 1;
+  state.openings += 1;
   state.commitNumber = 0;
   state.lastAnswer = undefined;
   return { ...readOpened(state), clean };
@@ -74,13 +83,15 @@ export function releaseShard(state: ShardState, claim: OwnerClaim): void {
   state.incarnation = undefined;
   state.node = '';
   state.beat += 1;
+  state.openings = 0;
   state.lastAnswer = undefined;
 }
 
 /** A sign of life of the owner. Throws `StaleEpochError`. */
-export function renewShard(state: ShardState, claim: OwnerClaim): void {
+export function renewShard(state: ShardState, claim: OwnerClaim, survived = false): void {
   checkOwner(state, claim);
   state.beat += 1;
+  if (survived) state.openings = 0;
 }
 
 /**
@@ -95,7 +106,7 @@ export function applyCommit(state: ShardState, commit: ShardCommit, now: number,
       `Shard ${state.shard}: commit number ${commit.number} does not follow ${state.commitNumber}; the owner must open the shard anew.`,
     );
   }
-  const change = beginChange(state, now, retention);
+  const change = beginChange(state, now, retention, commit.runsUnmarked);
   try {
     const quarantinedBefore = state.quarantined.length;
     const taken = takeOffers(change, commit.startsAtOnce);
@@ -147,7 +158,7 @@ export function applyOffers(state: ShardState, offers: readonly Offer[], limits?
   state.inbox = state.inbox.concat(fresh);
 }
 
-/** Forgets verdicts whose time is up, at most `limit`; returns how many. Throws `StaleEpochError`. */
+/** Forgets verdicts and actor states whose time is up, at most `limit` of each; returns how many. Throws `StaleEpochError`. */
 export function cleanupShard(
   state: ShardState,
   claim: OwnerClaim,
@@ -157,7 +168,8 @@ export function cleanupShard(
 ): number {
   checkOwner(state, claim);
   const change = beginChange(state, now, retention);
-  return forgetOldestVerdicts(change, (time, forgotten) => time.at <= now && forgotten < limit);
+  const verdicts = forgetOldestVerdicts(change, (time, forgotten) => time.at <= now && forgotten < limit);
+  return verdicts + forgetExpiredStates(change, limit);
 }
 
 /** Moves the oldest offers from the inbox into the line. */
@@ -170,17 +182,26 @@ export function takeOffers(change: ShardChange, startsAtOnce?: CommitRequest['st
   change.undo.push(() => void (state.inbox = inbox));
   const taken: TakenOffer[] = [];
   const started = new Set<EntityKey>();
-  for (const offer of inbox.slice(0, takenMax)) {
+  const offers = inbox.slice(0, takenMax);
+  const withdrawn = withdrawnBy(offers.map((offer) => offer.transition));
+  for (const offer of offers) {
     setEntry(change, state.taken, offer.session, offer.number);
     if (isForeign(state, offer)) {
       quarantine(change, offer);
       continue;
     }
-    const outcome = applyTransition(change, atOnce(offer.transition, startsAtOnce, started));
+    const outcome = applyTransition(change, atOnce(offer.transition, startsAtOnce, started, withdrawn));
     const message = messageOf(state, outcome);
     taken.push({ offer, outcome, ...(message !== undefined && { message }) });
   }
   return taken;
+}
+
+/** Ids of messages that are taken in together with the wish to withdraw them: they must not start before it is met. */
+export function withdrawnBy(transitions: Iterable<OfferedTransition>): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const transition of transitions) if (transition.type === 'cancel') ids.add(transition.id);
+  return ids;
 }
 
 /** The offered append with a dispatch, where the owner would start it at once and no other of its entity starts here. */
@@ -188,9 +209,11 @@ export function atOnce(
   transition: OfferedTransition,
   startsAtOnce: CommitRequest['startsAtOnce'],
   started: Set<EntityKey>,
+  withdrawn: ReadonlySet<string>,
 ): OfferedTransition {
   if (startsAtOnce === undefined || transition.type !== 'append') return transition;
   const { message, delayMs, runAt } = transition;
+  if (withdrawn.has(message.id)) return transition;
   const key = entityKey(message.entityType, message.entityId);
   if ((delayMs ?? 0) > 0 || runAt !== undefined || started.has(key) || !startsAtOnce(message)) return transition;
   started.add(key);
@@ -213,7 +236,7 @@ function quarantine(change: ShardChange, offer: Offer): void {
 /** The message that an offer has just put in line. */
 function messageOf(state: ShardState, outcome: Outcome): StoredMessage | undefined {
   if (outcome.type === 'appended') return state.line.entries.get(outcome.seq);
-  return outcome.type === 'queued' ? outcome.message : undefined;
+  return outcome.type === 'queued' || outcome.type === 'unblocked' ? outcome.message : undefined;
 }
 
 function checkOwner(state: ShardState, claim: OwnerClaim): void {

@@ -40,16 +40,39 @@ export type Transition =
        * exclude each other: two of them together are illegal.
        */
       readonly delayMs?: number | undefined;
-      /** The message takes its place in line at this wall time (milliseconds since the epoch); at once when past. */
+      /**
+       * The message takes its place in line at this wall time (milliseconds since the epoch); at once when past. One with
+       * a `recurrence` is delayed in any case, also with a time that has passed, and without one until now.
+       */
       readonly runAt?: number | undefined;
       /** The message ends as `expired` unless it started this many milliseconds after the commit. */
       readonly expiresInMs?: number | undefined;
+      /**
+       * A delayed message with this id makes room for the new one and counts as cancelled. Without one, a plain append:
+       * an id that is known otherwise is still a `duplicate`. For reminders, of which there is one per name.
+       */
+      readonly replace?: boolean | undefined;
     }
   /**
    * A delayed message that is due takes its place at the end of the line, with a new `seq` and `notBefore` 0. One whose
    * deadline has passed as well ends as `expired` (its dead letter has `seq` 0).
+   *
+   * With `again`, the delayed message stays, with this due time and `lastRunId`, and a copy of it takes the place: with the
+   * id `newId`, accepted now, without `recurrence`, `messageId`, `replyTo`, `lastRunId` and deadline. While the copy of the
+   * time before is still pending and `overlap` is not set, no copy is made: outcome `skipped-run`.
    */
-  | { readonly type: 'promote'; readonly id: string }
+  | {
+      readonly type: 'promote';
+      readonly id: string;
+      readonly again?:
+        | {
+            readonly newId: string;
+            /** Wall time of the next run, after the present one's. */
+            readonly notBefore: number;
+            readonly overlap?: boolean | undefined;
+          }
+        | undefined;
+    }
   /**
    * Marks a waiting message as started. Attempt grows by one. Only from `enqueued`. Checked in this order: its deadline
    * has passed and it never started: it ends as `expired`, whatever its place; its line is paused: outcome `paused`; a message of its entity
@@ -67,8 +90,15 @@ export type Transition =
       readonly keepVerdict?: boolean | undefined;
       /** The entity's new actor state (JSON text; null removes it), durable together with the completion. */
       readonly state?: string | null | undefined;
-      /** Messages that become durable together with the completion, for the outbox. */
+      /** The state counts as removed this many milliseconds after the commit. Default: never. */
+      readonly stateTtlMs?: number | undefined;
+      /**
+       * Messages that become durable together with the completion (M15). One for this shard takes its place in line in the
+       * same commit, unless offers are left in the inbox, which go first (I4), or earlier ones for this shard in the outbox;
+       * all others go to the outbox, in order.
+       */
       readonly outgoing?: readonly OutgoingMessage[] | undefined;
+      readonly starts?: Starts;
     }
   /** The attempt failed and another one is left: back to `enqueued` at the same place, not before `delayMs` from now. */
   | {
@@ -81,30 +111,40 @@ export type Transition =
        * attempt is taken back and nothing is added to the history (`error` is not kept).
        */
       readonly unstarted?: boolean | undefined;
+      readonly starts?: Starts;
     }
   | {
       readonly type: 'fail';
       readonly seq: number;
       readonly error: ErrorDescription;
       readonly keepVerdict?: boolean | undefined;
+      readonly starts?: Starts;
     }
   /**
    * The owner lost track of a started message: it may have run. `interruptions` grows by one. With `retry` it goes back
-   * to `enqueued` at its place, with `notBefore` 0, instead of to the dead letters.
+   * to `enqueued` at its place, with `notBefore` 0, instead of to the dead letters; with `block` it stays there as
+   * `blocked` (M17). Both together are illegal.
    */
   | {
       readonly type: 'interrupt';
       readonly seq: number;
       readonly retry?: boolean | undefined;
+      readonly block?: boolean | undefined;
       readonly error?: ErrorDescription | undefined;
       readonly keepVerdict?: boolean | undefined;
     }
   /** `onFailure: 'block'`: the started message stays at the head of its line as `blocked` (M17). */
-  | { readonly type: 'block'; readonly seq: number; readonly error: ErrorDescription }
-  /** A blocked message goes back to `enqueued`, in place, with `notBefore` 0. */
-  | { readonly type: 'unblock'; readonly seq: number }
-  /** A blocked message goes to the dead letters as `failed`, with the error that blocked it; no new history record. */
-  | { readonly type: 'skip'; readonly seq: number }
+  | { readonly type: 'block'; readonly seq: number; readonly error: ErrorDescription; readonly starts?: Starts }
+  /**
+   * A blocked message goes back to `enqueued`, in place, with `notBefore` 0: outcome `unblocked`. `not-found` when it is
+   * not blocked (any more): who asks may be late.
+   */
+  | { readonly type: 'unblock'; readonly id: string }
+  /**
+   * A blocked message goes to the dead letters as `failed`, or as `interrupted` if that is what blocked it, with the error
+   * that blocked it; no new history record. Outcome `skipped`, or `not-found` as for `unblock`.
+   */
+  | { readonly type: 'skip'; readonly id: string; readonly keepVerdict?: boolean | undefined }
   /**
    * A waiting message whose deadline has passed by the store's time ends. Before the deadline: outcome `not-due`. Illegal
    * for a message that has started, is blocked or has no deadline. A deadline holds for every attempt.
@@ -112,9 +152,11 @@ export type Transition =
   | { readonly type: 'expire'; readonly seq: number }
   /**
    * Withdraws a message that never started, in line or delayed. One that has started once, also if it waits for its next
-   * attempt or is blocked, may have had effects and stays: `already-started`. One that has ended: `not-found`.
+   * attempt or is blocked, may have had effects and stays: `already-started`. So is one that the owner runs without having
+   * marked it (`CommitRequest.runsUnmarked`). One that has ended: `not-found`. `keepVerdict` as for `complete`: who offered it
+   * may ask.
    */
-  | { readonly type: 'cancel'; readonly id: string }
+  | { readonly type: 'cancel'; readonly id: string; readonly keepVerdict?: boolean | undefined }
   /**
    * A dead letter becomes a new message (id `newId`) at the end of its entity's line, and the letter goes (M17). The new
    * one starts afresh: attempt 0, no history, no deadline; it counts as accepted. Its `messageId` now points to it.
@@ -127,12 +169,25 @@ export type Transition =
    * Resuming a type leaves its entities that were paused on their own paused.
    */
   | { readonly type: 'pause'; readonly entityType: string; readonly entityId?: string | undefined }
-  | { readonly type: 'resume'; readonly entityType: string; readonly entityId?: string | undefined };
+  | { readonly type: 'resume'; readonly entityType: string; readonly entityId?: string | undefined }
+  /** The `count` oldest entries of the outbox are durable at their targets and go. More than there are: illegal. */
+  | { readonly type: 'relayed'; readonly count: number };
 
+/**
+ * The message was not marked as started: it starts and settles with this transition (state-only handlers, I2). Legal for
+ * an `enqueued` message that is the first of its line, also if it is paused or past its deadline: its handler ran before
+ * that was durable. Attempt grows by one.
+ */
+export type Starts = true | undefined;
+
+/** What a handler sends with its completion: an append at the target, whose durations count from its arrival there. */
 export interface OutgoingMessage {
   readonly targetShard: number;
-  readonly message: Envelope;
+  readonly append: OutgoingAppend;
 }
+
+/** An append as it stands in an outbox: never one that dispatches. */
+export type OutgoingAppend = Omit<Extract<Transition, { readonly type: 'append' }>, 'dispatch'>;
 
 /** How a message ended, as kept for a waiter or a `messageId`. */
 export interface Verdict {
@@ -146,6 +201,11 @@ export interface Verdict {
 export type Outcome =
   /** Done as asked. For everything that needs no more words. */
   | { readonly type: 'applied' }
+  /**
+   * `complete` with `outgoing`: what became of each message, in order. `arrived` as if the owner had appended it;
+   * `outbox`: it waits for being relayed.
+   */
+  | { readonly type: 'sent'; readonly sent: readonly Sent[] }
   /** In line at `seq`. `dispatched` when it was also marked as started (attempt 1). */
   | {
       readonly type: 'appended';
@@ -173,6 +233,12 @@ export type Outcome =
   | { readonly type: 'retried'; readonly notBefore: number }
   /** `promote`, `replay`: the message as it now stands in line. */
   | { readonly type: 'queued'; readonly message: StoredMessage }
+  /** `promote` with `again`: the run before is still pending, and this one is left out. */
+  | { readonly type: 'skipped-run' }
+  /** `unblock`: the message as it now waits at the head of its line. */
+  | { readonly type: 'unblocked'; readonly message: StoredMessage }
+  /** `skip`: the message as it was, and what it ended as. */
+  | { readonly type: 'skipped'; readonly message: StoredMessage; readonly reason: 'failed' | 'interrupted' }
   /** `promote`, `expire` or `dispatch` came too early by the store's clock. */
   | { readonly type: 'not-due'; readonly dueAt: number }
   /** `dispatch`: the entity or its type is paused. */
@@ -183,6 +249,34 @@ export type Outcome =
   | { readonly type: 'purged'; readonly entityType: string }
   /** `cancel` of something that has started once or is blocked; `expire` of what has started once, whose deadline is void. */
   | { readonly type: 'already-started' };
+
+/** What became of one outgoing message. */
+export type Sent =
+  | { readonly type: 'outbox'; readonly entry: OutboxEntry }
+  | {
+      readonly type: 'arrived';
+      readonly outcome: Outcome;
+      /** The message as it stands in line, when it took a place. */
+      readonly message?: StoredMessage | undefined;
+    };
+
+/** A message on its way to another shard. */
+export interface OutboxEntry {
+  /**
+   * With the target and the epoch: its name. 1, 2, 3, … without gaps per target shard and epoch of the source. The target
+   * takes it in under the session `outboxSession(shard, epoch)`, once, and in this order (M11, M15).
+   */
+  readonly number: number;
+  /** The epoch in which it was put there: another world of numbers than those that a roll-back of the store may reuse. */
+  readonly epoch: number;
+  readonly targetShard: number;
+  readonly append: OutgoingAppend;
+}
+
+/** The producer session under which the outbox of a shard is relayed. */
+export function outboxSession(sourceShard: number, epoch: number): string {
+  return `outbox.${sourceShard}.${epoch.toString(36)}`;
+}
 
 /** A message as the store has it. */
 export interface StoredMessage extends Envelope {
@@ -203,6 +297,8 @@ export interface StoredMessage extends Envelope {
   readonly history: readonly AttemptRecord[];
   /** The dead letter that this message is a replay of. */
   readonly replayOf?: string | undefined;
+  /** Of a delayed message with `recurrence`: the id of its last copy that took a place in line. */
+  readonly lastRunId?: string | undefined;
 }
 
 export interface AttemptRecord {
@@ -240,4 +336,6 @@ export interface ShardCounts {
   /** Messages that have not ended: in line (any `PendingState`) or delayed. */
   readonly pending: number;
   readonly deadLetters: number;
+  /** Of the pending ones: `blocked` (M17). */
+  readonly blocked: number;
 }

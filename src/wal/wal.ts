@@ -13,10 +13,11 @@
  * A lost answer (`StoreUnavailableError` with `applied: 'unknown'`) says nothing about what happened: send the same
  *   number with the same transitions again, or open the shard anew.
  */
-import type { Envelope } from '../message/envelope.js';
+import type { Envelope, ErrorDescription } from '../message/envelope.js';
 import type {
   DeadLetter,
   DeadLetterReason,
+  OutboxEntry,
   Outcome,
   PendingState,
   ShardCounts,
@@ -62,14 +63,13 @@ export interface Wal {
    * Delayed messages that are due at `now`, at most `limit`, earliest first, those due at one time in the order of their
    * acceptance. `nextDueAt`: due time of the first one that is not in `ids` (at or before `now` when `limit` cut it off).
    */
-  due(
-    shard: number,
-    now: number,
-    limit: number,
-  ): Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number | undefined }>;
+  due(shard: number, now: number, limit: number): Promise<DueMessages>;
+  /** Delayed messages with a `recurrence` (reminders), in the order of their acceptance (`order`), payloads included. */
+  reminders(shard: number, query: ReminderQuery): Promise<readonly Reminder[]>;
   /**
    * Where a message is: in line, delayed, in the dead letters (with the verdict it ended with), or only its kept verdict
-   * until its time is up. Undefined when the store does not know it (any more), or has it in the inbox only.
+   * until its time is up. One that is only offered so far counts as `enqueued` with attempt 0; it is looked for when the id
+   * is found nowhere else, among the newest 10,000 offers. Undefined when the store does not know it (any more).
    */
   status(shard: number, id: string): Promise<StatusRecord | undefined>;
   counts(shard: number): Promise<ShardCounts>;
@@ -79,15 +79,19 @@ export interface Wal {
   /** How many letters there are like this. Optional, as `deadLetterIds`. */
   deadLetterCount?(shard: number, filter: DeadLetterFilterQuery): Promise<number>;
   deadLetter(shard: number, id: string): Promise<DeadLetter | undefined>;
-  /** The entity's actor state as JSON text. */
-  actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined>;
+  /** The actor states of these entities as JSON text, in their order; undefined for one that has none (any more). */
+  actorStates(shard: number, entities: readonly EntityRef[]): Promise<readonly (string | undefined)[]>;
   /** Messages in the outbox, oldest first, at most `limit`. */
   outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]>;
+  /** Heads of the blocked messages with `seq > afterSeq`, by `seq`, with their ids, at most `limit`. */
+  blocked(shard: number, afterSeq: number, limit: number): Promise<readonly BlockedMessage[]>;
+  /** The paused lines, in no particular order. */
+  paused(shard: number): Promise<readonly PausedLine[]>;
 
   /**
-   * Forgets what nobody can ask for any more: kept verdicts past their time, those with the earliest time first, at most
-   * `limit` in one call so that it never holds the store for long. Returns how many went. The owner calls it every
-   * `cleanupInterval`. A stale epoch or incarnation is refused.
+   * Forgets what nobody can ask for any more: kept verdicts past their time and actor states past theirs, those with the
+   * earliest time first, at most `limit` of each in one call so that it never holds the store for long. Returns how many
+   * went. The owner calls it every `cleanupInterval`. A stale epoch or incarnation is refused.
    */
   cleanup(shard: number, epoch: number, incarnation: string, limit: number): Promise<number>;
 }
@@ -105,8 +109,13 @@ export interface SharedWal extends Wal {
    * @throws ShardHeldError when the shard has an owner that was not silent.
    */
   open(shard: number, incarnation: string, claim?: OpenClaim): Promise<OpenedShard>;
-  /** A sign of life without a commit. Every `open` and `commit` is one too. @throws StaleEpochError */
-  renew(shard: number, epoch: number, incarnation: string): Promise<void>;
+  /**
+   * A sign of life without a commit. Every `open` and `commit` is one too. With `survived`, the owner says that it has
+   * lived with the shard for a while: `SignOfLife.openings` is 0 again. @throws StaleEpochError
+   */
+  renew(shard: number, epoch: number, incarnation: string, survived?: boolean): Promise<void>;
+  /** An operator's word that the shard may be opened at once, however often that went wrong: `openings` is 0 again. */
+  forgetOpenings(shard: number): Promise<void>;
   /** The signs of life of these shards, in their order. */
   signs(shards: readonly number[]): Promise<readonly SignOfLife[]>;
   /**
@@ -114,6 +123,11 @@ export interface SharedWal extends Wal {
    * it is called, every type may. Grows only: a node of an older version does not take away what a newer one knows.
    */
   allowTypes(shard: number, entityTypes: readonly string[]): Promise<void>;
+  /**
+   * The id of the message that an append with this `messageId` to this entity would be a duplicate of: of one that was taken
+   * in, not of one that is only offered so far.
+   */
+  knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined>;
   /** What was offered and cannot be taken into the line, newest first, at most `limit`. */
   quarantine(shard: number, limit: number): Promise<readonly QuarantinedOffer[]>;
 }
@@ -135,6 +149,11 @@ export interface SignOfLife {
   readonly node: string;
   /** Grows with everything that the owner does. */
   readonly beat: number;
+  /**
+   * Openings in a row of which no owner has said that it survived them, by `renew` or by a release (M13). Absent: the store
+   * does not count them.
+   */
+  readonly openings?: number | undefined;
 }
 
 export interface QuarantinedOffer {
@@ -225,6 +244,11 @@ export interface CommitRequest {
    * entity; others ignore it. Asked anew when a commit is tried again.
    */
   readonly startsAtOnce?: ((message: Envelope) => boolean) | undefined;
+  /**
+   * Whether the owner runs (or ran) the message at this place without having marked it as started (`Starts`): then it can
+   * be neither cancelled nor expire (`already-started`). Asked inside the commit, and anew when it is tried again.
+   */
+  readonly runsUnmarked?: ((seq: number) => boolean) | undefined;
 }
 
 export interface CommitAnswer {
@@ -269,7 +293,7 @@ export interface Offer {
 
 export type OfferedTransition = Extract<
   Transition,
-  { readonly type: 'append' | 'cancel' | 'replay' | 'purge' | 'pause' | 'resume' }
+  { readonly type: 'append' | 'cancel' | 'replay' | 'purge' | 'pause' | 'resume' | 'unblock' | 'skip' }
 >;
 
 export interface TakenOffer {
@@ -301,6 +325,44 @@ export interface StatusRecord {
   /** 0 where it is no longer known. */
   readonly attempt: number;
   readonly verdict?: Verdict | undefined;
+  /** No owner has taken it in yet. */
+  readonly isOffered?: boolean | undefined;
+}
+
+export interface DueMessages {
+  readonly ids: readonly string[];
+  readonly nextDueAt?: number | undefined;
+  /** What the owner must know of those in `ids` that recur, by id. Absent: none of them does. */
+  readonly recurring?:
+    | Readonly<Record<string, { readonly recurrence: string; readonly notBefore: number }>>
+    | undefined;
+}
+
+export interface ReminderQuery {
+  /** Only this entity's, or this type's. */
+  readonly entityType?: string | undefined;
+  readonly entityId?: string | undefined;
+  /** Only those with a larger `order`: the cursor of the next page. Default 0. */
+  readonly after?: number | undefined;
+  readonly limit: number;
+}
+
+export interface Reminder {
+  readonly order: number;
+  readonly message: StoredMessage;
+}
+
+export interface EntityRef {
+  readonly entityType: string;
+  readonly entityId: string;
+}
+
+export interface BlockedMessage extends MessageHead {
+  readonly id: string;
+  /** What blocked it. */
+  readonly error?: ErrorDescription | undefined;
+  /** Wall time at which it was blocked; 0 where it is not known. */
+  readonly blockedAt: number;
 }
 
 /** Which dead letters: all conditions that are given must hold. */
@@ -324,13 +386,6 @@ export interface DeadLetterQuery extends DeadLetterFilterQuery {
 
 /** A dead letter by name. */
 export type DeadLetterRef = Pick<DeadLetter, 'id' | 'number'>;
-
-export interface OutboxEntry {
-  /** Per source and target shard: 1, 2, 3, … without gaps (M15). */
-  readonly number: number;
-  readonly targetShard: number;
-  readonly message: Envelope;
-}
 
 /** Limits of what a store keeps for those who may still ask. */
 export interface RetentionOptions {

@@ -53,7 +53,7 @@ describe('the contract of a store that nodes share', () => {
 });
 
 describe('generated sequences against the pure model', () => {
-  it('answers and reads as the model does (I1-I7)', { timeout: 120_000 }, async () => {
+  it('answers and reads as the model does (I1-I7)', { timeout: 300_000 }, async () => {
     for (const seed of seeds) await runGeneratedSequence(seed, factory, { repliesTo: seed % 2 === 0, repeatCommand });
   });
 });

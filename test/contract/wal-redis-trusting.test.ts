@@ -11,46 +11,15 @@ import { Choice, CommitGenerator } from '../../src/testing/wal-contract-generato
 import { canonicalAnswer, readEverything } from '../../src/testing/wal-contract-shard.js';
 import { MemoryStore, MemoryWal } from '../../src/wal/memory/memory-wal.js';
 import { openShard } from '../../src/wal/shard-state.js';
-import type { Transition } from '../../src/wal/transition.js';
 import type { Offer, RetentionOptions } from '../../src/wal/wal.js';
 import { Clients } from '../redis/clients.js';
 import { RedisServer } from '../redis/harness.mjs';
 import { redisFactory } from '../redis/redis-wals.js';
+import { OwnIds } from './own-ids.js';
 import { promised } from './trusting-owner.js';
 
 const RETENTION: RetentionOptions = { entryTtlMs: 5_000, verdictsMax: 1_000 };
 const COMMITS = 25;
-
-/** Ids as the owner of this epoch makes them: most plain ones tell the place that the message will get. */
-function withOwnIds(
-  transitions: readonly Transition[],
-  prefix: string,
-  nextSeq: number,
-  made: Map<string, string>,
-): Transition[] {
-  let plain = nextSeq;
-  const own = (id: string, isPlain: boolean): string => {
-    const known = made.get(id);
-    if (known !== undefined) return known;
-    const ownId = isPlain ? `${prefix}-${plain.toString(36)}` : `${prefix}-x.${(made.size + 1).toString(36)}`;
-    if (isPlain) plain += 1;
-    made.set(id, ownId);
-    return ownId;
-  };
-  const given = (id: string): string => made.get(id) ?? id;
-  return transitions.map((transition) => {
-    if (transition.type === 'append') {
-      const { message, delayMs, runAt } = transition;
-      const isPlain = message.messageId === undefined && delayMs === undefined && runAt === undefined;
-      return { ...transition, message: { ...message, id: own(message.id, isPlain) } };
-    }
-    if (transition.type === 'replay')
-      return { ...transition, id: given(transition.id), newId: own(transition.newId, false) };
-    if (transition.type === 'cancel' || transition.type === 'promote' || transition.type === 'purge')
-      return { ...transition, id: given(transition.id) };
-    return transition;
-  });
-}
 
 const clients = new Clients();
 let server: RedisServer;
@@ -81,7 +50,7 @@ async function runSequence(seed: number, ownIds: boolean): Promise<void> {
     let number = 0;
     let epoch = 0;
     let incarnation = '';
-    const made = new Map<string, string>();
+    const made = new OwnIds();
     const open = async (): Promise<void> => {
       incarnation = `owner-${epoch}`;
       const opened = await wal.open(0, incarnation);
@@ -107,7 +76,7 @@ async function runSequence(seed: number, ownIds: boolean): Promise<void> {
       const length = choice.chance(0.2) ? 40 : choice.below(8);
       const now = clock.now();
       const legal = generator.legal(state, now, RETENTION, length);
-      const named = ownIds ? withOwnIds(legal, `generate-${epoch.toString(36)}`, state.numbers.nextSeq, made) : legal;
+      const named = ownIds ? made.rename(legal, `generate-${epoch.toString(36)}`, state.numbers.nextSeq) : legal;
       const transitions = promised(state, now, RETENTION, named);
       const request = { shard: 0, epoch, incarnation, number, transitions };
       const expected = canonicalAnswer(await model.commit(request));
@@ -117,7 +86,7 @@ async function runSequence(seed: number, ownIds: boolean): Promise<void> {
         `seed ${seed}, step ${step}: repeat with AQ_SEED=${seed} npx vitest run test/contract/wal-redis-trusting.test.ts`,
       ).toBe(expected);
     }
-    const scope = { ids: [...generator.ids, ...made.values()], entities: generator.entities, sessions: ['s'] };
+    const scope = { ids: [...generator.ids, ...made.all()], entities: generator.entities, sessions: ['s'] };
     expect(await readEverything(wal, scope), `seed ${seed}`).toBe(await readEverything(model, scope));
   } finally {
     await stored.dispose();

@@ -16,7 +16,7 @@ describe('the WAL contract', () => {
 });
 
 describe('generated sequences against the pure model', () => {
-  it('answers and reads as the model does (I1-I7)', { timeout: 300_000 }, async () => {
+  it('answers and reads as the model does (I1-I7)', { timeout: 600_000 }, async () => {
     const factory = sqliteFactory({ flushes: false });
     for (const seed of seeds) await runGeneratedSequence(seed, factory, { commits: 12, repeatCommand });
   });

@@ -3,29 +3,36 @@
  * all share. It notes when each sign of life was sent and confirmed, by the process's own clock: that is what its owner
  * may believe of its lease.
  */
-import type { DeadLetter, ShardCounts, StoredMessage } from '../../wal/transition.js';
+import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../../wal/transition.js';
 import type {
+  BlockedMessage,
   CommitAnswer,
   CommitRequest,
   DeadLetterFilterQuery,
   DeadLetterQuery,
   DeadLetterRef,
+  EntityRef,
   MessageHead,
   Offer,
   OfferLimits,
   OpenClaim,
   OpenedShard,
-  OutboxEntry,
+  PausedLine,
   QuarantinedOffer,
+  Reminder,
+  ReminderQuery,
   SharedWal,
   SignOfLife,
   StatusRecord,
   StoreDescription,
 } from '../../wal/wal.js';
-import type { LeaseBook } from './lease-book.js';
+import type { LeaseBook, SignSent } from './lease-book.js';
 import type { SimulatedConnection } from './simulated-connection.js';
 
 export class SimulatedWal implements SharedWal {
+  /** Of the commit that was sent last, per shard and epoch. */
+  private readonly firstTries = new Map<string, { readonly number: number; readonly sent: SignSent }>();
+
   /**
    * @param data carries what changes messages and what reads them.
    * @param control carries renewals and signs of life.
@@ -60,8 +67,15 @@ export class SimulatedWal implements SharedWal {
       });
   }
   commit(request: CommitRequest): Promise<CommitAnswer> {
-    const { shard, epoch, incarnation } = request;
-    const sent = this.leases.sending(this.data.process, shard);
+    const { shard, epoch, incarnation, number } = request;
+    // A commit that is tried again is answered with what it did, and is no new sign of life then: its first try counts.
+    const name = `${shard}/${epoch}`;
+    let first = this.firstTries.get(name);
+    if (first?.number !== number) {
+      first = { number, sent: this.leases.sending(this.data.process, shard) };
+      this.firstTries.set(name, first);
+    }
+    const { sent } = first;
     return this.data
       .call('commit', async () => {
         const answer = await this.server.commit(request);
@@ -73,17 +87,23 @@ export class SimulatedWal implements SharedWal {
         return answer;
       });
   }
-  renew(shard: number, epoch: number, incarnation: string): Promise<void> {
+  renew(shard: number, epoch: number, incarnation: string, survived?: boolean): Promise<void> {
     const sent = this.leases.sending(this.control.process, shard);
     return this.control
       .call('renew', async () => {
-        await this.server.renew(shard, epoch, incarnation);
+        await this.server.renew(shard, epoch, incarnation, survived);
         sent.applied(epoch, incarnation);
       })
       .then(() => sent.confirmed(epoch));
   }
   release(shard: number, epoch: number, incarnation: string): Promise<void> {
     return this.data.call('release', () => this.server.release(shard, epoch, incarnation));
+  }
+  forgetOpenings(shard: number): Promise<void> {
+    return this.control.call('forgetOpenings', () => this.server.forgetOpenings(shard));
+  }
+  knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined> {
+    return this.control.call('knownId', () => this.server.knownId(shard, entity, messageId));
   }
   signs(shards: readonly number[]): Promise<readonly SignOfLife[]> {
     return this.control.call('signs', () => this.server.signs(shards));
@@ -127,8 +147,17 @@ export class SimulatedWal implements SharedWal {
   deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {
     return this.data.call('deadLetter', () => this.server.deadLetter(shard, id));
   }
-  actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined> {
-    return this.data.call('actorState', () => this.server.actorState(shard, entityType, entityId));
+  actorStates(shard: number, entities: readonly EntityRef[]): Promise<readonly (string | undefined)[]> {
+    return this.data.call('actorStates', () => this.server.actorStates(shard, entities));
+  }
+  blocked(shard: number, afterSeq: number, limit: number): Promise<readonly BlockedMessage[]> {
+    return this.data.call('blocked', () => this.server.blocked(shard, afterSeq, limit));
+  }
+  paused(shard: number): Promise<readonly PausedLine[]> {
+    return this.data.call('paused', () => this.server.paused(shard));
+  }
+  reminders(shard: number, query: ReminderQuery): Promise<readonly Reminder[]> {
+    return this.data.call('reminders', () => this.server.reminders(shard, query));
   }
   outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {
     return this.data.call('outbox', () => this.server.outbox(shard, limit));

@@ -6,14 +6,18 @@
  */
 import type { Clock } from '../../runtime/clock.js';
 import {
-  readActorState,
+  readActorStates,
+  readBlocked,
   readCounts,
   readDeadLetter,
   readDeadLetters,
   readDue,
+  readKnownId,
   readLoad,
   readOfferMark,
   readOutbox,
+  readPaused,
+  readReminders,
   readScan,
   readSign,
   readStatus,
@@ -28,21 +32,26 @@ import {
   renewShard,
   type ShardState,
 } from '../shard-state.js';
-import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
+import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../transition.js';
 import {
+  type BlockedMessage,
   type CommitAnswer,
   type CommitRequest,
   type DeadLetterFilterQuery,
   type DeadLetterQuery,
   type DeadLetterRef,
+  type DueMessages,
+  type EntityRef,
   type MessageHead,
   OFFERS_TAKEN_MAX,
   type Offer,
   type OfferLimits,
   type OpenClaim,
   type OpenedShard,
-  type OutboxEntry,
+  type PausedLine,
   type QuarantinedOffer,
+  type Reminder,
+  type ReminderQuery,
   type RetentionOptions,
   type ShardRules,
   type SharedWal,
@@ -152,8 +161,12 @@ export class MemoryWal implements SharedWal {
     return { ...openShard(this.#shard(shard), incarnation, this.#epochMin(), claim), now: this.#clock.now() };
   }
 
-  async renew(shard: number, epoch: number, incarnation: string): Promise<void> {
-    renewShard(this.#shard(shard), { epoch, incarnation });
+  async renew(shard: number, epoch: number, incarnation: string, survived?: boolean): Promise<void> {
+    renewShard(this.#shard(shard), { epoch, incarnation }, survived);
+  }
+
+  async forgetOpenings(shard: number): Promise<void> {
+    this.#shard(shard).openings = 0;
   }
 
   async signs(shards: readonly number[]): Promise<readonly SignOfLife[]> {
@@ -192,16 +205,20 @@ export class MemoryWal implements SharedWal {
     return readLoad(this.#shard(shard), seqs);
   }
 
-  async due(
-    shard: number,
-    now: number,
-    limit: number,
-  ): Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number }> {
+  async due(shard: number, now: number, limit: number): Promise<DueMessages> {
     return readDue(this.#shard(shard), now, limit);
+  }
+
+  async reminders(shard: number, query: ReminderQuery): Promise<readonly Reminder[]> {
+    return readReminders(this.#shard(shard), query);
   }
 
   async status(shard: number, id: string): Promise<StatusRecord | undefined> {
     return readStatus(this.#shard(shard), id, this.#clock.now());
+  }
+
+  async knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined> {
+    return readKnownId(this.#shard(shard), entity, messageId, this.#clock.now());
   }
 
   async counts(shard: number): Promise<ShardCounts> {
@@ -224,8 +241,16 @@ export class MemoryWal implements SharedWal {
     return readDeadLetter(this.#shard(shard), id);
   }
 
-  async actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined> {
-    return readActorState(this.#shard(shard), entityType, entityId);
+  async actorStates(shard: number, entities: readonly EntityRef[]): Promise<readonly (string | undefined)[]> {
+    return readActorStates(this.#shard(shard), entities, this.#clock.now());
+  }
+
+  async blocked(shard: number, afterSeq: number, limit: number): Promise<readonly BlockedMessage[]> {
+    return readBlocked(this.#shard(shard), afterSeq, limit);
+  }
+
+  async paused(shard: number): Promise<readonly PausedLine[]> {
+    return readPaused(this.#shard(shard));
   }
 
   async outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {

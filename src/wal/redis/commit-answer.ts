@@ -1,6 +1,6 @@
 /** What a commit answers, and all that it changes on the way: offers first, then the owner's transitions. No I/O. */
 import type { EntityKey } from '../../message/entity-key.js';
-import { atOnce } from '../shard-state.js';
+import { atOnce, withdrawnBy } from '../shard-state.js';
 import type { Outcome } from '../transition.js';
 import {
   type CommitAnswer,
@@ -29,9 +29,12 @@ export interface Inbox {
 /** Takes the offers in, then applies the owner's transitions; collects all misses of one run. */
 export function answerTo(
   work: Work,
-  { transitions, startsAtOnce }: Pick<CommitRequest, 'transitions' | 'startsAtOnce'>,
+  { transitions, startsAtOnce, runsUnmarked }: Pick<CommitRequest, 'transitions' | 'startsAtOnce' | 'runsUnmarked'>,
   inbox: Inbox | undefined,
 ): CommitAnswer {
+  const defers = (inbox?.left ?? 0) > 0;
+  work.leavesOffers = defers;
+  work.runsUnmarked = runsUnmarked;
   let missed: Miss | undefined;
   const tried = <T>(act: () => T): T | undefined => {
     try {
@@ -45,7 +48,10 @@ export function answerTo(
   };
   const taken: TakenOffer[] = [];
   const started = new Set<EntityKey>();
-  const begin = (transition: OfferedTransition): OfferedTransition => atOnce(transition, startsAtOnce, started);
+  const offered = (inbox?.entries ?? []).flatMap(({ offer }) => (offer === undefined ? [] : [offer.transition]));
+  const withdrawn = withdrawnBy(offered);
+  const begin = (transition: OfferedTransition): OfferedTransition =>
+    atOnce(transition, startsAtOnce, started, withdrawn);
   for (const entry of inbox?.entries ?? []) {
     tried(() => {
       const found = takeOffer(work, entry, inbox?.types, begin);
@@ -53,7 +59,6 @@ export function answerTo(
     });
   }
   const quarantined = work.quarantined.length;
-  const defers = (inbox?.left ?? 0) > 0;
   const outcomes: Outcome[] = [];
   for (const transition of transitions) {
     const outcome = defers && transition.type === 'append' ? DEFERRED : tried(() => applyTransition(work, transition));

@@ -22,7 +22,7 @@ import {
   pointerOf,
   pointerText,
 } from './records.js';
-import type { RedisClient } from './scripts.js';
+import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
 import { bucketOfName, toField } from './text.js';
 
 /** Something must be fetched first; what was done until then is thrown away. */
@@ -85,12 +85,6 @@ export const LAYOUTS = {
   letters: byNumber<LetterHead>((keys) => keys.letters, letterHeadText, letterHeadOf),
   corpses: byNumber<Corpse>((keys) => keys.corpses, JSON.stringify, parse),
   verdicts: byNumber<KeptVerdict>((keys) => keys.verdicts, JSON.stringify, parse),
-  outboxNumbers: {
-    key: (keys) => keys.outboxNumbers,
-    field: String,
-    encode: String,
-    decode: Number,
-  } satisfies Layout<number, number>,
 } as const;
 
 /** The known and the wanted records of one kind. */
@@ -154,16 +148,24 @@ export class Facts {
   readonly letters = new FactTable(LAYOUTS.letters);
   readonly corpses = new FactTable(LAYOUTS.corpses);
   readonly verdicts = new FactTable(LAYOUTS.verdicts);
-  readonly outboxNumbers = new FactTable<number, number>(LAYOUTS.outboxNumbers);
   #oldestKept: readonly KeptTime[] | undefined;
   #oldestIsAll = false;
   #oldestWanted = 0;
+  #lastOwn: number | undefined;
+  #lastOwnWanted: number | undefined;
 
   /** At least the first `count` kept verdicts, if there are so many. */
   oldestKept(count: number): readonly KeptTime[] {
     const known = this.#oldestKept;
     if (known !== undefined && (this.#oldestIsAll || known.length >= count)) return known;
     this.#oldestWanted = Math.max(this.#oldestWanted, count);
+    throw MISS;
+  }
+
+  /** How far in the stored outbox the last message for this shard is; 0: there is none. */
+  lastOwnOutgoing(shard: number): number {
+    if (this.#lastOwn !== undefined) return this.#lastOwn;
+    this.#lastOwnWanted = shard;
     throw MISS;
   }
 
@@ -179,7 +181,6 @@ export class Facts {
       this.letters,
       this.corpses,
       this.verdicts,
-      this.outboxNumbers,
     ].flatMap((table) => table.fetches(keys));
     const work = fetches.map(async (wishes) => wishes.answered(await client.hmget(wishes.key, ...wishes.fields)));
     if (this.#oldestWanted > 0) {
@@ -193,6 +194,15 @@ export class Facts {
             found.push({ order: Number(members[at]), at: Number(members[at + 1]) });
           this.#oldestKept = found;
           this.#oldestIsAll = found.length < count;
+        }),
+      );
+    }
+    if (this.#lastOwnWanted !== undefined) {
+      const wanted = runScript(client, SCRIPTS.lastOutgoing, [keys.outbox], [String(this.#lastOwnWanted)]);
+      this.#lastOwnWanted = undefined;
+      work.push(
+        wanted.then((last) => {
+          this.#lastOwn = Number(last);
         }),
       );
     }

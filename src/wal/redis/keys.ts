@@ -22,6 +22,10 @@ export interface ClusterKeys {
   readonly groups: string;
   /** What each group's master assigned. */
   readonly assignments: string;
+  /** What services publish: each process by its incarnation, until when each is taken to live, and the texts by digest. */
+  readonly services: string;
+  readonly serviceBeats: string;
+  readonly contracts: string;
 }
 
 export interface ClusterChannels {
@@ -40,6 +44,9 @@ export function clusterKeys(prefix: string = DEFAULT_KEY_PREFIX): ClusterKeys {
     nodes: `${tag}:nodes`,
     groups: `${tag}:groups`,
     assignments: `${tag}:assignments`,
+    services: `${tag}:services`,
+    serviceBeats: `${tag}:service-beats`,
+    contracts: `${tag}:contracts`,
   };
 }
 
@@ -86,6 +93,13 @@ export interface ShardKeys {
   /** Sorted set of delayed messages by due time, and of kept verdicts by the time they are kept until. */
   readonly due: string;
   readonly kept: string;
+  /** Sorted set of the delayed messages that recur, by the order of their acceptance; of the blocked places. */
+  readonly reminders: string;
+  readonly blocked: string;
+  /** Sorted set of entities by the time at which their actor state ends; a later state may have none, or another one. */
+  readonly stateTimes: string;
+  /** Sorted set of producer sessions by about the last time at which something of theirs was taken in. */
+  readonly sessions: string;
   /** Hash entity type -> its dead letters. */
   readonly letterTypes: string;
   /** List of outgoing messages behind one sentinel, and hash target shard -> last number. */
@@ -128,6 +142,10 @@ export function shardKeys(prefix: string, shard: number): ShardKeys {
     paused: `${tag}:paused`,
     due: `${tag}:due`,
     kept: `${tag}:kept`,
+    reminders: `${tag}:reminders`,
+    blocked: `${tag}:blocked`,
+    stateTimes: `${tag}:state-times`,
+    sessions: `${tag}:sessions`,
     letterTypes: `${tag}:letter-types`,
     outbox: `${tag}:outbox`,
     outboxNumbers: `${tag}:outbox-numbers`,
@@ -156,7 +174,7 @@ export function shardKeysByKind(
       ...[keys.heads, keys.bodies, keys.pasts, keys.ids, keys.messageIds].flat(),
       ...[keys.delayed, keys.letters, keys.corpses, keys.verdicts, keys.replies, keys.states].flat(),
     ],
-    zset: [keys.due, keys.kept],
+    zset: [keys.due, keys.kept, keys.reminders, keys.blocked, keys.stateTimes, keys.sessions],
     list: [keys.inbox, keys.outbox, keys.quarantine],
     set: [keys.types],
   };

@@ -3,10 +3,10 @@ import type { Envelope, ErrorDescription } from '../../message/envelope.js';
 import { messageKey } from '../shard-data.js';
 import type { AttemptRecord, Outcome, PendingState, StoredMessage, Transition, Verdict } from '../transition.js';
 import { IllegalTransitionError } from '../wal.js';
+import { dueMember, reminderMember } from './delayed-members.js';
 import { Miss } from './facts.js';
 import { isPolled, replyText, WAITER_TTL_MS } from './polled-replies.js';
 import { type Held, numberInId, type Pointer } from './records.js';
-import { toField } from './text.js';
 import type { Work } from './work.js';
 
 /** What an end must know of a message. */
@@ -38,14 +38,27 @@ export function inLine(work: Work, transition: Transition & { readonly seq: numb
   throw illegal(transition, `: it must be ${state} and is ${held?.state ?? 'not in line'}`);
 }
 
+/** A message whose handler settles: it is marked as started, or starts with this very transition. */
+export function atWork(
+  work: Work,
+  transition: Extract<Transition, { readonly type: 'complete' | 'retry' | 'fail' | 'block' }>,
+): Held {
+  if (!transition.starts) return inLine(work, transition, 'dispatched');
+  const held = inLine(work, transition, 'enqueued');
+  const first = work.firstInLine(held);
+  if (first !== held.seq) throw illegal(transition, `: message ${first} of the same entity is ahead of it`);
+  if ('unstarted' in transition && transition.unstarted) throw illegal(transition, ': it starts and has not started');
+  return { ...held, attempt: held.attempt + 1 };
+}
+
 /** Puts a message at the next place. */
 export function appendToLine(work: Work, message: StoredMessage): void {
   const { id, seq, messageId, replyTo } = message;
   const indexed = numberInId(id) !== seq;
-  const { kind, headers, payload, enqueuedAt, replayOf } = message;
+  const { kind, headers, payload, enqueuedAt, replayOf, recurrence, lastRunId } = message;
   work.numbers.nextSeq = seq + 1;
   work.numbers.inLine += 1;
-  work.bodies.set(seq, { enqueuedAt, kind, headers, replayOf, payload });
+  work.bodies.set(seq, { enqueuedAt, kind, headers, replayOf, recurrence, lastRunId, payload });
   work.put({
     seq,
     id,
@@ -82,21 +95,18 @@ export function addDelayed(work: Work, message: StoredMessage): void {
   numbers.nextDelayed = order + 1;
   numbers.delayed += 1;
   work.delayed.set(order, message);
-  work.due.set(dueMember(order, message.id), message.notBefore);
+  work.due.set(dueMember(order, message), message.notBefore);
+  if (message.recurrence !== undefined) work.reminders.set(reminderMember(order, message), order);
   work.pointers.set(message.id, { delayed: order });
   rememberMessageId(work, message);
 }
 
-export function removeDelayed(work: Work, order: number, id: string): void {
+export function removeDelayed(work: Work, order: number, message: StoredMessage): void {
   work.numbers.delayed -= 1;
   work.delayed.delete(order);
-  work.due.set(dueMember(order, id), undefined);
-  work.pointers.delete(id);
-}
-
-/** Members of one score stand in the order of their texts. */
-export function dueMember(order: number, id: string): string {
-  return `${order.toString().padStart(16, '0')}:${toField(id)}`;
+  work.due.set(dueMember(order, message), undefined);
+  if (message.recurrence !== undefined) work.reminders.set(reminderMember(order, message), undefined);
+  work.pointers.delete(message.id);
 }
 
 /** A message that left the line or the delayed ones ends: counted, and its verdict kept if someone may ask (M12). */

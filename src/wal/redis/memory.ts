@@ -10,11 +10,31 @@ import { base36, type Held } from './records.js';
 /** Waiting messages that are kept in memory at most. */
 const RECENT_MAX = 8_192;
 
+/** Sessions whose stored times are remembered at most. */
+const SEEN_MAX = 10_000;
+/** The stored time of a session may be so old while it is in use, milliseconds. */
+export const SEEN_AGAIN_MS = 300_000;
+
 export interface MemoryContent {
   readonly numbers: RedisShardNumbers;
   readonly started: readonly Held[];
   readonly paused: readonly (readonly [string, PausedLine])[];
   readonly letterTypes: Readonly<Record<string, number>>;
+  /** Of each target shard. */
+  readonly outboxNumbers: ReadonlyMap<number, OutboxNumber>;
+  readonly outboxLength: number;
+}
+
+/** The last number used, and the epoch in which it was. */
+export interface OutboxNumber {
+  readonly epoch: number;
+  readonly number: number;
+}
+
+/** The owner and its shard. */
+export interface Place {
+  readonly shard: number;
+  readonly epoch: number;
 }
 
 /** What a commit changed of all this. */
@@ -26,6 +46,10 @@ export interface AppliedWork {
   readonly line: ReadonlyMap<number, Held | undefined>;
   readonly paused: ReadonlyMap<string, PausedLine | undefined>;
   readonly letterTypes: ReadonlyMap<string, number>;
+  readonly outboxNumbers: ReadonlyMap<number, OutboxNumber>;
+  readonly outboxLength: number;
+  readonly lastOwn: number | undefined;
+  readonly seen: ReadonlyMap<string, number>;
 }
 
 export class OwnerMemory {
@@ -34,6 +58,12 @@ export class OwnerMemory {
   readonly started: Map<number, Held>;
   readonly paused: Map<string, PausedLine>;
   readonly letterTypes: Map<string, number>;
+  readonly outboxNumbers: Map<number, OutboxNumber>;
+  outboxLength: number;
+  /** How far in the outbox the last message for this shard itself is; undefined: not known. */
+  lastOwn: number | undefined;
+  /** Producer sessions by the time that is stored for them. */
+  readonly #seen = new Map<string, number>();
   /** Highest number of the plain and of the other ids that this owner made and the store has taken. */
   highestPlain = 0;
   highestOther = 0;
@@ -44,6 +74,7 @@ export class OwnerMemory {
   /** @param all every message in line, for stores that check starts against the line. */
   constructor(
     content: MemoryContent,
+    readonly place: Place,
     readonly idPrefix: string,
     all?: readonly Held[],
   ) {
@@ -51,6 +82,9 @@ export class OwnerMemory {
     this.started = new Map(content.started.map((held) => [held.seq, held]));
     this.paused = new Map(content.paused);
     this.letterTypes = new Map(Object.entries(content.letterTypes));
+    this.outboxNumbers = new Map(content.outboxNumbers);
+    this.outboxLength = content.outboxLength;
+    if (content.outboxLength === 0) this.lastOwn = 0;
     if (all === undefined) return;
     this.#lines = new Map();
     for (const held of all) this.#note(held);
@@ -67,6 +101,12 @@ export class OwnerMemory {
 
   waitingOf(key: EntityKey): Iterable<number> {
     return this.#lines?.get(key) ?? [];
+  }
+
+  /** Whether the stored time of this session is too old to leave it. */
+  isLongUnseen(session: string, now: number): boolean {
+    const at = this.#seen.get(session);
+    return at === undefined || Math.abs(now - at) > SEEN_AGAIN_MS;
   }
 
   /** Keeps messages that were read, as far as there is room. */
@@ -89,6 +129,11 @@ export class OwnerMemory {
       else this.paused.set(key, line);
     }
     for (const [type, letters] of work.letterTypes) this.letterTypes.set(type, letters);
+    for (const [target, last] of work.outboxNumbers) this.outboxNumbers.set(target, last);
+    this.outboxLength = work.outboxLength;
+    this.lastOwn = work.lastOwn;
+    if (work.seen.size > 0 && this.#seen.size > SEEN_MAX) this.#seen.clear();
+    for (const [session, at] of work.seen) this.#seen.set(session, at);
   }
 
   #note(held: Held): void {

@@ -37,7 +37,7 @@ export function numbersText(n: RedisShardNumbers): string {
   return `${n.nextSeq} ${n.nextDelayed} ${n.nextKept} ${n.nextLetter} ${n.accepted} ${n.completed} ${n.failed} ${n.interrupted} ${n.expired} ${n.cancelled} ${n.inLine} ${n.delayed} ${n.verdicts} ${n.letters}`;
 }
 
-export function countsOf(numbers: RedisShardNumbers): ShardCounts {
+export function countsOf(numbers: RedisShardNumbers, blocked: number): ShardCounts {
   const { accepted, completed, failed, interrupted, expired, cancelled, inLine, delayed, letters } = numbers;
   return {
     accepted,
@@ -48,5 +48,6 @@ export function countsOf(numbers: RedisShardNumbers): ShardCounts {
     cancelled,
     pending: inLine + delayed,
     deadLetters: letters,
+    blocked,
   };
 }

@@ -5,6 +5,7 @@
  * Invariant: `memory` is what the store holds after commit `number`. A try whose answer was lost is kept until the store
  * tells whether it was applied (M1): its tag, stored with the commit, says which of several tries it was.
  */
+import type { Transition } from '../transition.js';
 import {
   type CommitAnswer,
   CommitNumberError,
@@ -17,7 +18,7 @@ import {
 import { answerTo, type Inbox } from './commit-answer.js';
 import { redisError } from './errors.js';
 import { Facts, Miss } from './facts.js';
-import { forgetOldest } from './kept-verdicts.js';
+import { type Forgettable, findForgettable, forget } from './forgetting.js';
 import type { ShardKeys } from './keys.js';
 import type { OwnerMemory } from './memory.js';
 import { numbersText } from './numbers.js';
@@ -25,6 +26,7 @@ import { readEntry, type ShownEntry } from './offers.js';
 import { PEEK_BYTES_MAX } from './options.js';
 import type { Held } from './records.js';
 import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
+import { forgetSessions, noteUntimed } from './sessions.js';
 import type { StoreTime } from './store-time.js';
 import { Work } from './work.js';
 import { Writes } from './writes.js';
@@ -41,6 +43,7 @@ export interface ShardContext {
   readonly offerBytesMax: number;
   /** Slices of each service group. */
   readonly slices: number;
+  readonly keysOf: (shard: number) => ShardKeys;
   /** The server's time; undefined when a test's clock tells it. */
   readonly serverTime: StoreTime | undefined;
   now(): number;
@@ -70,6 +73,8 @@ export class OwnedShard {
   #madeIds = 0;
   /** Offers that the last commit's answer showed. Only this owner takes any out, so they are still the first. */
   #shown: Inbox | undefined;
+  /** Where the search for sessions without times goes on. */
+  #untimed = '0';
   #turn: Promise<unknown> = Promise.resolve();
   #turns = 0;
   #turnsEnded = 0;
@@ -128,10 +133,11 @@ export class OwnedShard {
     const startsOwn = transitions.some((transition) => transition.type === 'append' && transition.dispatch === true);
     // What is taken in from the inbox leaves it, so that only new messages need more memory than there is.
     const grows = transitions.some(({ type }) => type === 'append');
+    const joins = grows || transitions.some((transition) => sendsTo(transition, this.claim.shard));
     let toleranceMs = CLOCK_TOLERANCE_MS;
     // An append must not overtake what was offered since the last look; without one, that can wait for the next commit (M2).
     let inbox = this.#shown;
-    let mayLeave = inbox !== undefined && !grows;
+    let mayLeave = inbox !== undefined && !joins;
     this.#shown = undefined;
     let hasLooked = false;
     const facts = new Facts();
@@ -288,21 +294,31 @@ export class OwnedShard {
 
   async #cleanup(limit: number): Promise<number> {
     await this.#settle(this.#number + 1);
-    const { claim, context } = this;
+    const { claim, context, keys } = this;
     const now = context.now();
-    const [due, [epoch, incarnation, , tag = '']] = await Promise.all([
-      this.#ask(() => context.client.zcount(this.keys.kept, '(-inf', String(now))),
+    const [found, [epoch, incarnation, , tag]] = await Promise.all([
+      this.#ask(() => findForgettable(context, keys, now, limit)),
       this.#fence(),
     ]);
     if (epoch !== String(claim.epoch) || incarnation !== claim.incarnation) throw this.#stale(epoch);
-    const count = Math.min(limit, due);
-    if (!(count > 0)) return 0;
+    const forgotten = found.isEmpty ? 0 : await this.#forget(found, now, tag ?? '');
+    this.#untimed = await this.#ask(() => noteUntimed(context.client, keys, this.#untimed, now), true);
+    if (found.sessions.sessions.length > 0) {
+      const told = await this.#ask(() => forgetSessions(context.client, keys, claim, found.sessions, now), true);
+      if ('stale' in told) throw this.#stale(told.stale);
+    }
+    return forgotten;
+  }
+
+  /** A commit of its own that counts as none. */
+  async #forget(found: Forgettable, now: number, tag: string): Promise<number> {
+    const { claim } = this;
     let forgotten = 0;
     const made = await this.#workOut(
       new Facts(),
       this.#number,
       (work) => {
-        forgotten = forgetOldest(work, count);
+        forgotten = forget(work, found);
         return { outcomes: [], taken: [], now, nextSeq: work.numbers.nextSeq };
       },
       false,
@@ -312,7 +328,7 @@ export class OwnedShard {
     const { work } = made;
     const writes = Writes.of(work, this.keys, 0);
     const args = [
-      ...[String(claim.epoch), claim.incarnation, number, number, tag ?? '', '0', '0', '0', '0', '0', '0'],
+      ...[String(claim.epoch), claim.incarnation, number, number, tag, '0', '0', '0', '0', '0', '0'],
       ...[numbersText(work.numbers), String(work.numbers.inLine + work.numbers.delayed), '0', '0'],
     ];
     writes.writeTo(args);
@@ -368,6 +384,13 @@ export class OwnedShard {
       `Shard ${this.claim.shard}: commit number ${number} does not follow ${stored}; the owner must open the shard anew.`,
     );
   }
+}
+
+/** Whether its message may take a place in this line. */
+function sendsTo(transition: Transition, shard: number): boolean {
+  return (
+    transition.type === 'complete' && transition.outgoing?.some(({ targetShard }) => targetShard === shard) === true
+  );
 }
 
 function ended(): void {}

@@ -1,19 +1,17 @@
 /** What anyone can read of a shard, with single commands and small transactions. Owns no connection and changes nothing. */
-import { entityKey } from '../../message/entity-key.js';
 import type { AttemptRecord, DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
 import type {
   DeadLetterFilterQuery,
   DeadLetterQuery,
   DeadLetterRef,
-  OutboxEntry,
   PausedLine,
-  QuarantinedOffer,
   SignOfLife,
   StatusRecord,
 } from '../wal.js';
 import { LAYOUTS } from './facts.js';
 import { bucketOf, type ShardKeys } from './keys.js';
 import { Listing } from './listing.js';
+import type { OutboxNumber } from './memory.js';
 import { countsOf, numbersOf, type RedisShardNumbers } from './numbers.js';
 import {
   bodyOf,
@@ -26,6 +24,7 @@ import {
   pointerOf,
 } from './records.js';
 import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
+import { SideReads } from './side-reads.js';
 import { bucketOfName, fromField, toField } from './text.js';
 
 /** Looks at a message that moves while it is looked for. */
@@ -42,16 +41,23 @@ export interface SmallState {
   readonly paused: readonly (readonly [string, PausedLine])[];
   readonly letterTypes: Readonly<Record<string, number>>;
   readonly nextDueAt: number | undefined;
+  readonly outboxNumbers: ReadonlyMap<number, OutboxNumber>;
+  readonly outboxLength: number;
+  /** How many messages are blocked. */
+  readonly blocked: number;
 }
 
 export class ShardReads {
+  readonly side: SideReads;
   #line = new Listing();
   #letters = new Listing();
 
   constructor(
     private readonly client: RedisClient,
     private readonly keys: ShardKeys,
-  ) {}
+  ) {
+    this.side = new SideReads(client, keys, (seqs) => this.held(seqs));
+  }
 
   /** Forgets what was listed: after a fail-over that lost writes, numbers may be given a second time. */
   forget(): void {
@@ -64,7 +70,11 @@ export class ShardReads {
   }
 
   async counts(): Promise<ShardCounts> {
-    return countsOf(await this.numbers());
+    const [numbers, blocked] = (await this.#together([
+      ['hget', this.keys.meta, 'numbers'],
+      ['zcard', this.keys.blocked],
+    ])) as [string | null, number];
+    return countsOf(numbersOf(numbers), withoutSentinel(blocked));
   }
 
   async sign(): Promise<SignOfLife> {
@@ -73,13 +83,16 @@ export class ShardReads {
 
   async small(): Promise<SmallState> {
     const { keys } = this;
-    const [meta, run, paused, types, due] = (await this.#together([
+    const [meta, run, paused, types, due, outboxNumbers, outbox, blocked] = (await this.#together([
       ['hmget', keys.meta, 'numbers', 'number', 'epoch', 'incarnation'],
       ['hgetall', keys.run],
       ['hgetall', keys.paused],
       ['hgetall', keys.letterTypes],
       ['zrange', keys.due, '1', '1', 'WITHSCORES'],
-    ])) as [(string | null)[], Fields, Fields, Fields, string[]];
+      ['hgetall', keys.outboxNumbers],
+      ['llen', keys.outbox],
+      ['zcard', keys.blocked],
+    ])) as [(string | null)[], Fields, Fields, Fields, string[], Fields, number, number];
     return {
       numbers: numbersOf(meta[0]),
       number: Number(meta[1] ?? 0),
@@ -89,6 +102,9 @@ export class ShardReads {
       paused: entriesOf(paused).map(([key, line]) => [fromField(key), JSON.parse(line) as PausedLine]),
       letterTypes: Object.fromEntries(entriesOf(types).map(([type, count]) => [fromField(type), Number(count)])),
       nextDueAt: due[1] === undefined ? undefined : Number(due[1]),
+      outboxNumbers: new Map(entriesOf(outboxNumbers).map(([target, last]) => [Number(target), outboxNumberOf(last)])),
+      outboxLength: withoutSentinel(outbox),
+      blocked: withoutSentinel(blocked),
     };
   }
 
@@ -137,19 +153,6 @@ export class ShardReads {
       }
     }
     return found;
-  }
-
-  async due(now: number, limit: number): Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number }> {
-    const count = Math.max(0, limit);
-    const members = await this.client.zrange(this.keys.due, 1, String(count + 1), 'WITHSCORES');
-    const ids: string[] = [];
-    for (let at = 0; at < members.length; at += 2) {
-      const score = Number(members[at + 1]);
-      if (score > now || ids.length >= count) return { ids, nextDueAt: score };
-      const member = members[at] as string;
-      ids.push(fromField(member.slice(member.indexOf(':') + 1)));
-    }
-    return { ids };
   }
 
   async status(id: string, now: number): Promise<StatusRecord | undefined> {
@@ -246,29 +249,6 @@ export class ShardReads {
     return (await this.deadLetterIds({ ...filter, limit: Number.MAX_SAFE_INTEGER })).length;
   }
 
-  async actorState(entityType: string, entityId: string): Promise<string | undefined> {
-    const key = entityKey(entityType, entityId);
-    return (await this.client.hget(this.keys.states[bucketOfName(key)] as string, toField(key))) ?? undefined;
-  }
-
-  async outbox(limit: number): Promise<readonly OutboxEntry[]> {
-    if (limit <= 0) return [];
-    return (await this.client.lrange(this.keys.outbox, 1, limit)).map((text) => JSON.parse(text) as OutboxEntry);
-  }
-
-  async offerMark(session: string): Promise<number> {
-    return Number((await this.client.hget(this.keys.taken, toField(session))) ?? 0);
-  }
-
-  async quarantine(limit: number): Promise<readonly QuarantinedOffer[]> {
-    if (limit <= 0) return [];
-    const texts = await this.client.lrange(this.keys.quarantine, -limit, -1);
-    return texts
-      .filter((text) => text !== '')
-      .map((text) => JSON.parse(text) as QuarantinedOffer)
-      .reverse();
-  }
-
   async #letter(number: number): Promise<DeadLetter | undefined> {
     const { keys } = this;
     const [head, corpse] = (await this.#together([
@@ -295,7 +275,6 @@ export class ShardReads {
     });
   }
 
-  /** Runs commands on one shard's keys in one moment. */
   /** Reads of one moment: each a command, its key and what follows. */
   async #together(
     commands: readonly (readonly [command: string, key: string, ...args: string[]])[],
@@ -308,16 +287,26 @@ export class ShardReads {
 
 type Fields = readonly string[];
 
-export const SIGN_FIELDS = ['epoch', 'incarnation', 'node', 'beat'] as const;
+export const SIGN_FIELDS = ['epoch', 'incarnation', 'node', 'beat', 'openings'] as const;
 
-export function signOf([epoch, incarnation, node, beat]: readonly (string | null)[]): SignOfLife {
+export function signOf([epoch, incarnation, node, beat, openings]: readonly (string | null)[]): SignOfLife {
   const owner = incarnation ?? '';
   return {
     epoch: Number(epoch ?? 0),
     incarnation: owner === '' ? undefined : owner,
     node: node ?? '',
     beat: Number(beat ?? 0),
+    openings: Number(openings ?? 0),
   };
+}
+
+function withoutSentinel(count: number): number {
+  return Math.max(0, count - 1);
+}
+
+function outboxNumberOf(text: string): OutboxNumber {
+  const [epoch = 0, number = 0] = text.split(' ').map(Number);
+  return { epoch, number };
 }
 
 /** Pairs of a hash as a script gives them, without the sentinel. */

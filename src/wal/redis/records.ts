@@ -20,6 +20,8 @@ export interface Body {
   readonly kind: MessageKind;
   readonly headers: MessageHeaders | undefined;
   readonly replayOf: string | undefined;
+  readonly recurrence: string | undefined;
+  readonly lastRunId: string | undefined;
   readonly payload: string;
 }
 
@@ -144,34 +146,49 @@ export function headOf(held: Held): MessageHead {
 }
 
 /** One line of JSON, then the payload as it is, so that it is not encoded twice. */
-export function bodyText({ enqueuedAt, kind, headers, replayOf, payload }: Body): string {
-  if (kind === 'command' && headers === undefined && replayOf === undefined) return `${enqueuedAt}\n${payload}`;
-  return `${JSON.stringify([enqueuedAt, kind, headers ?? null, replayOf ?? null])}\n${payload}`;
+export function bodyText({ enqueuedAt, kind, headers, replayOf, recurrence, lastRunId, payload }: Body): string {
+  const recurs = recurrence !== undefined || lastRunId !== undefined;
+  if (kind === 'command' && headers === undefined && replayOf === undefined && !recurs)
+    return `${enqueuedAt}\n${payload}`;
+  const fields = [enqueuedAt, kind, headers ?? null, replayOf ?? null];
+  return `${JSON.stringify(recurs ? [...fields, recurrence ?? null, lastRunId ?? null] : fields)}\n${payload}`;
 }
 
 export function bodyOf(text: string): Body {
   const border = text.indexOf('\n');
   const first = text.slice(0, border);
   const payload = text.slice(border + 1);
-  if (first[0] !== '[')
-    return { enqueuedAt: Number(first), kind: 'command', headers: undefined, replayOf: undefined, payload };
-  const [enqueuedAt, kind, headers, replayOf] = JSON.parse(first) as [
-    number,
-    MessageKind,
-    MessageHeaders | null,
-    string | null,
-  ];
-  return { enqueuedAt, kind, headers: headers ?? undefined, replayOf: replayOf ?? undefined, payload };
+  const [enqueuedAt, kind, headers, replayOf, recurrence, lastRunId] = (
+    first[0] === '[' ? JSON.parse(first) : [Number(first), 'command']
+  ) as BodyTuple;
+  return {
+    enqueuedAt,
+    kind,
+    headers: headers ?? undefined,
+    replayOf: replayOf ?? undefined,
+    recurrence: recurrence ?? undefined,
+    lastRunId: lastRunId ?? undefined,
+    payload,
+  };
 }
 
+type BodyTuple = [
+  enqueuedAt: number,
+  kind: MessageKind,
+  headers?: MessageHeaders | null,
+  replayOf?: string | null,
+  recurrence?: string | null,
+  lastRunId?: string | null,
+];
+
 export function bodyOfEnvelope(envelope: Envelope, enqueuedAt: number): Body {
-  const { kind, headers, payload } = envelope;
-  return { enqueuedAt, kind, headers, replayOf: undefined, payload };
+  const { kind, headers, recurrence, payload } = envelope;
+  return { enqueuedAt, kind, headers, replayOf: undefined, recurrence, lastRunId: undefined, payload };
 }
 
 /** The whole message, in the shape of the port. */
 export function messageOf(held: Held, body: Body, history: readonly AttemptRecord[]): StoredMessage {
-  const { headers, replayOf } = body;
+  const { headers, replayOf, recurrence, lastRunId } = body;
   const { messageId, replyTo } = held;
   return {
     id: held.id,
@@ -183,6 +200,7 @@ export function messageOf(held: Held, body: Body, history: readonly AttemptRecor
     ...(headers !== undefined && { headers }),
     ...(messageId !== undefined && { messageId }),
     ...(replyTo !== undefined && { replyTo }),
+    ...(recurrence !== undefined && { recurrence }),
     seq: held.seq,
     state: held.state,
     attempt: held.attempt,
@@ -192,6 +210,7 @@ export function messageOf(held: Held, body: Body, history: readonly AttemptRecor
     expiresAt: held.expiresAt,
     history,
     ...(replayOf !== undefined && { replayOf }),
+    ...(lastRunId !== undefined && { lastRunId }),
   };
 }
 

@@ -10,26 +10,19 @@
 import { systemRuntime } from '../../runtime/runtime.js';
 import { copyOffer } from '../offered-transition.js';
 import { ownerIdPrefix } from '../owner-ids.js';
-import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
 import {
   type CommitAnswer,
   type CommitRequest,
-  type DeadLetterFilterQuery,
-  type DeadLetterQuery,
-  type DeadLetterRef,
   IllegalTransitionError,
   type MessageHead,
   type Offer,
   type OfferLimits,
   type OpenClaim,
   type OpenedShard,
-  type OutboxEntry,
-  type QuarantinedOffer,
   ShardFullError,
   type SharedWal,
   type SignOfLife,
   StaleEpochError,
-  type StatusRecord,
   type StoreDescription,
   StoreUnavailableError,
 } from '../wal.js';
@@ -48,6 +41,7 @@ import { type RedisClient, runScript, SCRIPTS, type Script } from './scripts.js'
 import { checkServer } from './server-check.js';
 import { StoreTime } from './store-time.js';
 import { toField } from './text.js';
+import { RedisWalReads } from './wal-reads.js';
 
 export type { RedisDurability, RedisWalOptions } from './options.js';
 
@@ -64,7 +58,7 @@ interface Running {
   readonly context: ShardContext;
 }
 
-export class RedisWal implements SharedWal {
+export class RedisWal extends RedisWalReads implements SharedWal {
   readonly #options: RedisWalOptions;
   readonly #prefix: string;
   readonly #client: RedisClient;
@@ -77,6 +71,7 @@ export class RedisWal implements SharedWal {
   #starting: Promise<void> | undefined;
 
   constructor(options: RedisWalOptions) {
+    super();
     this.#options = options;
     this.#prefix = options.keyPrefix ?? DEFAULT_KEY_PREFIX;
     this.#client = options.client;
@@ -138,7 +133,7 @@ export class RedisWal implements SharedWal {
       nextSeq: numbers.nextSeq,
       clean: former === '',
       inFlight: started.map(headOf),
-      counts: countsOf(numbers),
+      counts: countsOf(numbers, small.blocked),
       paused: paused.map(([, line]) => line),
       deadLettersByType: letterTypes,
       ...(nextDueAt !== undefined && { nextDueAt }),
@@ -159,16 +154,20 @@ export class RedisWal implements SharedWal {
     await this.#started().context.proven();
   }
 
-  async renew(shard: number, epoch: number, incarnation: string): Promise<void> {
+  async renew(shard: number, epoch: number, incarnation: string, survived = false): Promise<void> {
     const { keys, owned } = this.#shard(shard);
     const number = owned?.isOf({ epoch, incarnation }) === true ? owned.number : 0;
     const [code, current] = (await this.#run(
       SCRIPTS.renew,
       [keys.meta],
-      [String(epoch), incarnation, String(number)],
+      [String(epoch), incarnation, String(number), survived ? '1' : '0'],
       this.#control,
     )) as [number, string];
     if (code !== 0) throw new StaleEpochError(shard, epoch, Number(current));
+  }
+
+  async forgetOpenings(shard: number): Promise<void> {
+    await this.#run(SCRIPTS.forgetOpenings, [this.#shard(shard).keys.meta], []);
   }
 
   async signs(shards: readonly number[]): Promise<readonly SignOfLife[]> {
@@ -192,10 +191,6 @@ export class RedisWal implements SharedWal {
     const known = await this.#ask(() => this.#client.smismember(keys.types, '', ...entityTypes), false);
     if (known.every((each) => each === 1)) return;
     await this.#ask(() => this.#client.sadd(keys.types, '', ...entityTypes), true);
-  }
-
-  async quarantine(shard: number, limit: number): Promise<readonly QuarantinedOffer[]> {
-    return this.#reading(shard, (reads) => reads.quarantine(limit));
   }
 
   async offer(shard: number, offers: readonly Offer[], limits?: OfferLimits): Promise<void> {
@@ -229,64 +224,12 @@ export class RedisWal implements SharedWal {
     return [channels.node(owner), JSON.stringify([{ type: 'wake', shard }])];
   }
 
-  async offerMark(shard: number, session: string): Promise<number> {
-    return this.#reading(shard, (reads) => reads.offerMark(session));
-  }
-
   async scan(shard: number, afterSeq: number, limit: number): Promise<readonly MessageHead[]> {
     const { owned } = this.#shard(shard);
     const mark = owned?.mark();
-    const found = await this.#reading(shard, (reads) => reads.scan(afterSeq, limit));
+    const found = await this.reading(shard, (reads) => reads.scan(afterSeq, limit));
     owned?.remember(mark, found);
     return found.map(headOf);
-  }
-
-  async load(shard: number, seqs: readonly number[]): Promise<readonly StoredMessage[]> {
-    return this.#reading(shard, (reads) => reads.load(seqs));
-  }
-
-  async due(
-    shard: number,
-    now: number,
-    limit: number,
-  ): Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number }> {
-    return this.#reading(shard, (reads) => reads.due(now, limit));
-  }
-
-  async status(shard: number, id: string): Promise<StatusRecord | undefined> {
-    const { context } = this.#started();
-    const status = await this.#reading(shard, (reads) => reads.status(id, context.now()));
-    // A verdict that only the server has seen so far could still be lost with it.
-    if (status?.verdict !== undefined) await context.proven();
-    return status;
-  }
-
-  async counts(shard: number): Promise<ShardCounts> {
-    return this.#reading(shard, (reads) => reads.counts());
-  }
-
-  async deadLetters(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
-    return this.#reading(shard, (reads) => reads.deadLetters(query));
-  }
-
-  async deadLetterIds(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetterRef[]> {
-    return this.#reading(shard, (reads) => reads.deadLetterIds(query));
-  }
-
-  async deadLetterCount(shard: number, filter: DeadLetterFilterQuery): Promise<number> {
-    return this.#reading(shard, (reads) => reads.deadLetterCount(filter));
-  }
-
-  async deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {
-    return this.#reading(shard, (reads) => reads.deadLetter(id));
-  }
-
-  async actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined> {
-    return this.#reading(shard, (reads) => reads.actorState(entityType, entityId));
-  }
-
-  async outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {
-    return this.#reading(shard, (reads) => reads.outbox(limit));
   }
 
   async cleanup(shard: number, epoch: number, incarnation: string, limit: number): Promise<number> {
@@ -327,6 +270,7 @@ export class RedisWal implements SharedWal {
         offersTakenMax: this.#offersTakenMax,
         offerBytesMax: this.#options.offerBytesMax ?? OFFER_BYTES_MAX,
         slices: identity.slices,
+        keysOf: (shard) => shardKeys(this.#prefix, shard),
         serverTime: time,
         now: time === undefined ? () => local.now() : () => time.now(),
         proven: replication === undefined ? async () => {} : () => replication.proven(),
@@ -349,7 +293,7 @@ export class RedisWal implements SharedWal {
       const started = await reads.held([...small.run.keys()].sort((left, right) => left - right));
       const all = this.#options.verifyLineOrder === true ? await reads.scan(0, Number.MAX_SAFE_INTEGER) : undefined;
       const prefix = ownerIdPrefix(identity.clusterId, claim.shard, claim.epoch);
-      const memory = new OwnerMemory({ ...small, started }, prefix, all);
+      const memory = new OwnerMemory({ ...small, started }, claim, prefix, all);
       // Ids of this epoch may be in use already: then none of them is taken as new.
       if (!isFresh) memory.highestPlain = memory.highestOther = Number.POSITIVE_INFINITY;
       return { owned: new OwnedShard(claim, context, keys, memory, small.number), small, started };
@@ -379,8 +323,12 @@ export class RedisWal implements SharedWal {
     return known;
   }
 
-  #reading<T>(shard: number, read: (reads: ShardReads) => Promise<T>): Promise<T> {
+  protected override reading<T>(shard: number, read: (reads: ShardReads) => Promise<T>): Promise<T> {
     return this.#read(() => read(this.#shard(shard).reads));
+  }
+
+  protected override context(): ShardContext {
+    return this.#started().context;
   }
 
   #read<T>(ask: () => Promise<T>): Promise<T> {

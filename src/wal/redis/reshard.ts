@@ -8,9 +8,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { EntityKey } from '../../message/entity-key.js';
-import { sliceOf } from '../../message/shard-of.js';
-import { ShardHeldError, type SharedWal, type SignOfLife } from '../wal.js';
+import { ShardHeldError, type SignOfLife } from '../wal.js';
 import { redisError } from './errors.js';
 import { FORMAT_VERSION } from './identity.js';
 import { clusterKeys, type ShardKeys, shardKeys, shardKeysByKind } from './keys.js';
@@ -19,6 +17,7 @@ import { numbersOf } from './numbers.js';
 import { quarantineText } from './offers.js';
 import { SIGN_FIELDS, signOf } from './reads.js';
 import { copyGroup } from './reshard-copy.js';
+import { Gathering } from './reshard-gathering.js';
 import { type Journal, journalFields, readJournal } from './reshard-journal.js';
 import { journalKey, stagedShardKeys } from './reshard-keys.js';
 import {
@@ -38,10 +37,8 @@ interface Totals {
 }
 
 const OWNER_PREFIX = 'reshard-';
-const OWNER_NODE = 'atomic-queues reshard';
 /** The lock of a reshard that was killed ends before that. */
 const LOCK_TIMEOUT_MS = 10_000;
-const COMMITS_MAX = 1_000_000;
 const CLOSED_FORMAT = `${FORMAT_VERSION}, being resharded: run atomic-queues reshard again to its end`;
 const LATE = 'offered while the store was being resharded';
 
@@ -122,11 +119,14 @@ class Reshard {
     const incarnation = `${OWNER_PREFIX}${this.options.runtime.freshId()}`;
     const wal = await this.options.openWal();
     try {
+      const gathering = new Gathering({ wal, client: this.client, keyPrefix: this.options.keyPrefix, incarnation });
       for (const [shard, sign] of signs.entries()) {
         await this.step(`gather ${shard}`);
         this.tell('gather', shard, signs.length);
-        await this.takeIn(wal, shard, incarnation, sign);
+        await gathering.own(shard, sign);
       }
+      await this.step('relay');
+      await gathering.settle();
     } catch (error) {
       if (!(error instanceof ShardHeldError)) throw error;
       // What was taken in is in line, and a shard that nobody releases is opened after a lease.
@@ -140,15 +140,6 @@ class Reshard {
     const fields = Object.entries(journalFields(next)).flat();
     await runScript(this.client, scripts.close, [this.cluster.meta, this.journalKey], [CLOSED_FORMAT, ...fields]);
     return next;
-  }
-
-  private async takeIn(wal: SharedWal, shard: number, incarnation: string, silent: SignOfLife): Promise<void> {
-    const keys = shardKeys(this.options.keyPrefix, shard);
-    if ((await this.client.exists(keys.meta)) === 0 && (await this.client.exists(keys.inbox)) === 0) return;
-    const claim = { node: OWNER_NODE, ...(silent.incarnation !== undefined && { silent }) };
-    const { epoch } = await wal.open(shard, incarnation, claim);
-    for (let number = 1; number <= COMMITS_MAX && (await this.client.llen(keys.inbox)) > 1; number++)
-      await wal.commit({ shard, epoch, incarnation, number, transitions: [] });
   }
 
   /** Makes the new layout beside the old one. */
@@ -175,7 +166,6 @@ class Reshard {
         client: this.client,
         sources: range(from).map((slice) => shardKeys(keyPrefix, group * from + slice)),
         targets,
-        targetShardOf: (old: number, key: EntityKey) => Math.floor(old / from) * to + sliceOf(key, to),
         copied: (count) => {
           done += count;
           this.tell('copy', done, total);

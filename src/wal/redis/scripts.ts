@@ -5,9 +5,11 @@
 import { createHash } from 'node:crypto';
 import type { Cluster, Command, Redis } from 'ioredis';
 import { COMMIT } from './lua/commit.js';
-import { OFFER, PEEK_INBOX } from './lua/inbox.js';
-import { OPEN, RELEASE, RENEW } from './lua/ownership.js';
+import { FIND_OFFERS, OFFER, PEEK_INBOX } from './lua/inbox.js';
+import { LAST_OUTGOING } from './lua/outbox.js';
+import { FORGET_OPENINGS, OPEN, RELEASE, RENEW } from './lua/ownership.js';
 import { READ } from './lua/reads.js';
+import { FORGET_SESSIONS } from './lua/sessions.js';
 import { MAKE_STORE } from './lua/store.js';
 
 export type RedisClient = Redis | Cluster;
@@ -25,9 +27,13 @@ export const SCRIPTS = {
   commit: script(COMMIT),
   offer: script(OFFER),
   peekInbox: script(PEEK_INBOX),
+  findOffers: script(FIND_OFFERS),
+  lastOutgoing: script(LAST_OUTGOING),
+  forgetSessions: script(FORGET_SESSIONS),
   open: script(OPEN),
   release: script(RELEASE),
   renew: script(RENEW),
+  forgetOpenings: script(FORGET_OPENINGS),
   makeStore: script(MAKE_STORE),
   read: script(READ),
 } as const;

@@ -3,10 +3,10 @@
  * pieces. It stands beside the old shards, and nobody else knows it.
  */
 import type { StoredMessage } from '../transition.js';
-import type { OutboxEntry } from '../wal.js';
+import { stateOf } from './actor-states.js';
+import { dueMember, reminderMember } from './delayed-members.js';
 import { LAYOUTS } from './facts.js';
 import { bucketOf, type ShardKeys, shardKeysByKind } from './keys.js';
-import { dueMember } from './line-moves.js';
 import { numbersOf, numbersText, type RedisShardNumbers } from './numbers.js';
 import { replyText } from './polled-replies.js';
 import { type Held, type LetterHead, numberInId, type Pointer, pointerOf } from './records.js';
@@ -33,7 +33,6 @@ export class StagedShard {
   quarantined = 0;
   readonly #writes = new Map<string, { readonly kind: Kind; readonly args: string[] }>();
   readonly #letterTypes = new Map<string, number>();
-  readonly #outboxNumbers = new Map<number, number>();
   readonly #lists = new Set<string>();
   #waiting = 0;
 
@@ -57,6 +56,7 @@ export class StagedShard {
     this.#add('HSET', bodies[bucket], field, body);
     if (past !== undefined) this.#add('HSET', pasts[bucket], field, past);
     if (held.state === 'dispatched') this.#add('HSET', run, field, String(held.attempt));
+    if (held.state === 'blocked') this.#add('ZADD', this.keys.blocked, field, field);
     if (indexed) this.#point(held.id, { seq });
   }
 
@@ -65,7 +65,9 @@ export class StagedShard {
     this.numbers.nextDelayed += 1;
     this.numbers.delayed += 1;
     this.#add('HSET', LAYOUTS.delayed.key(this.keys, order), String(order), LAYOUTS.delayed.encode(message));
-    this.#add('ZADD', this.keys.due, String(message.notBefore), dueMember(order, message.id));
+    this.#add('ZADD', this.keys.due, String(message.notBefore), dueMember(order, message));
+    if (message.recurrence !== undefined)
+      this.#add('ZADD', this.keys.reminders, String(order), reminderMember(order, message));
     this.#point(message.id, { delayed: order });
   }
 
@@ -106,10 +108,11 @@ export class StagedShard {
     this.#add('HSET', typeof found === 'string' ? found : found[bucketOfName(fromField(field))], field, value);
   }
 
-  addOutgoing({ targetShard, message }: Omit<OutboxEntry, 'number'>): void {
-    const number = (this.#outboxNumbers.get(targetShard) ?? 0) + 1;
-    this.#outboxNumbers.set(targetShard, number);
-    this.#add('RPUSH', this.keys.outbox, JSON.stringify({ number, targetShard, message }));
+  /** An actor state as it stands, under its entity's field. */
+  addState(field: string, text: string): void {
+    this.copyField((keys) => keys.states, field, text);
+    const { until } = stateOf(text);
+    if (until !== undefined) this.#add('ZADD', this.keys.stateTimes, String(until), field);
   }
 
   addQuarantined(text: string): void {
@@ -140,8 +143,6 @@ export class StagedShard {
     numbers.accepted += pending;
     for (const [type, letters] of this.#letterTypes)
       this.#add('HSET', keys.letterTypes, toField(type), String(letters));
-    for (const [target, last] of this.#outboxNumbers)
-      this.#add('HSET', keys.outboxNumbers, String(target), String(last));
     // Every key has its sentinel before anyone reads, as in a shard that was opened.
     const { hash, zset, list, set } = shardKeysByKind(keys);
     for (const key of hash) this.#add('HSET', key, '', '');

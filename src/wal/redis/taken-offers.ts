@@ -18,7 +18,7 @@ export function takeOffer(
   const { offer, text } = entry;
   if (offer === undefined) return refuse(work, text, entry.reason, entry.polledId);
   const { session, number, transition } = offer;
-  if (session !== '') work.taken.set(session, number);
+  if (session !== '') work.take(session, number);
   if (
     transition.type === 'append' &&
     types !== undefined &&
@@ -33,7 +33,7 @@ export function takeOffer(
     work.idOfOffer = transition.message.id;
   const outcome = applyTransition(work, begin(transition));
   work.idOfOffer = undefined;
-  if (outcome.type === 'queued') return { offer, outcome, message: outcome.message };
+  if (outcome.type === 'queued' || outcome.type === 'unblocked') return { offer, outcome, message: outcome.message };
   if (outcome.type === 'duplicate' && transition.type === 'append') noteDuplicate(work, transition.message, outcome);
   if (outcome.type !== 'appended') return { offer, outcome };
   const held = work.held(outcome.seq);

@@ -6,14 +6,15 @@
  * every entity's line), so the store trusts it, except for what the owner cannot know yet: messages that the same commit
  * put in line. With a complete memory every start is checked as the model does.
  */
-import { entityKey } from '../../message/entity-key.js';
+import { type EntityKey, entityKey } from '../../message/entity-key.js';
+import { checkAppend } from '../shard-arrivals.js';
 import { copyEnvelope, copyError, withRecord } from '../shard-records.js';
-import { checkAppend } from '../shard-transitions.js';
 import type { Outcome, StoredMessage, Transition } from '../transition.js';
 import { IllegalTransitionError } from '../wal.js';
 import {
   addDelayed,
   appendToLine,
+  atWork,
   bury,
   end,
   expired,
@@ -27,7 +28,9 @@ import {
   removeDelayed,
   removeLetter,
 } from './line-moves.js';
+import { relayed, send } from './outgoing.js';
 import { bodyOfEnvelope, type Held, numberInId } from './records.js';
+import { makeRoom, runAgain } from './reminders.js';
 import type { Work } from './work.js';
 
 type Of<T extends Transition['type']> = Extract<Transition, { readonly type: T }>;
@@ -46,11 +49,11 @@ export function applyTransition(work: Work, transition: Transition): Outcome {
     case 'complete':
       return complete(work, transition);
     case 'promote':
-      return promote(work, transition.id);
+      return promote(work, transition);
     case 'retry':
       return retry(work, transition);
     case 'fail': {
-      const held = inLine(work, transition, 'dispatched');
+      const held = atWork(work, transition);
       const message = work.message(held);
       const error = copyError(transition.error);
       work.remove(held);
@@ -60,27 +63,25 @@ export function applyTransition(work: Work, transition: Transition): Outcome {
     case 'interrupt':
       return interrupt(work, transition);
     case 'block': {
-      const held = inLine(work, transition, 'dispatched');
+      const held = atWork(work, transition);
       const { history } = withRecord(pastOf(work, held), work.now, 'blocked', copyError(transition.error));
       putBack(work, { ...held, state: 'blocked' }, history);
       return APPLIED;
     }
     case 'unblock': {
-      const held = inLine(work, transition, 'blocked');
-      putBack(work, { ...held, state: 'enqueued', notBefore: 0 });
-      return APPLIED;
+      const held = blocked(work, transition.id);
+      if (held === undefined) return NOT_FOUND;
+      const freed: Held = { ...held, state: 'enqueued', notBefore: 0 };
+      const message = work.message(freed);
+      putBack(work, freed);
+      return { type: 'unblocked', message };
     }
-    case 'skip': {
-      const held = inLine(work, transition, 'blocked');
-      const message = work.message(held);
-      work.remove(held);
-      bury(work, message, { state: 'failed', error: message.history.at(-1)?.error });
-      return APPLIED;
-    }
+    case 'skip':
+      return skip(work, transition);
     case 'expire':
       return expire(work, transition);
     case 'cancel':
-      return cancel(work, transition.id);
+      return cancel(work, transition);
     case 'replay':
       return replay(work, transition);
     case 'purge': {
@@ -97,14 +98,17 @@ export function applyTransition(work: Work, transition: Transition): Outcome {
     case 'resume':
       work.paused.set(pauseKey(transition), undefined);
       return APPLIED;
+    case 'relayed':
+      return relayed(work, transition);
     default:
       throw new IllegalTransitionError(`There is no transition '${String((transition as { type: unknown }).type)}'.`);
   }
 }
 
-function append(work: Work, transition: Of<'append'>): Outcome {
+export function append(work: Work, transition: Of<'append'>): Outcome {
   const { message: envelope, delayMs, runAt, expiresInMs } = transition;
   if (delayMs !== undefined || runAt !== undefined) checkAppend(transition);
+  if (transition.replace) makeRoom(work, envelope.id);
   const known = findDuplicate(work, envelope);
   if (known !== undefined) return known;
   const { numbers, now } = work;
@@ -112,16 +116,19 @@ function append(work: Work, transition: Of<'append'>): Outcome {
   const expiresAt = expiresInMs === undefined ? 0 : Math.max(1, now + expiresInMs);
   numbers.accepted += 1;
   const ended = transition.dispatch === true && expiresAt !== 0 && expiresAt <= now;
-  if (dueAt > now || ended) {
+  const delayed = dueAt > now || envelope.recurrence !== undefined;
+  if (delayed || ended) {
     const fresh = { state: 'enqueued', attempt: 0, interruptions: 0, enqueuedAt: now, expiresAt, history: [] } as const;
-    if (ended) {
+    if (!delayed) {
       const message: StoredMessage = { ...copyEnvelope(envelope), ...fresh, seq: numbers.nextSeq, notBefore: 0 };
       numbers.nextSeq += 1;
       rememberMessageId(work, message);
       return expired(work, message);
     }
-    addDelayed(work, { ...copyEnvelope(envelope), ...fresh, seq: 0, notBefore: dueAt });
-    return { type: 'delayed', notBefore: dueAt };
+    // What recurs never takes a place itself, also when it comes after its first time: its copies do.
+    const notBefore = dueAt > 0 ? dueAt : now;
+    addDelayed(work, { ...copyEnvelope(envelope), ...fresh, seq: 0, notBefore });
+    return { type: 'delayed', notBefore };
   }
   const { id, entityType, entityId, messageId } = envelope;
   const dispatched =
@@ -177,25 +184,19 @@ function dispatch(work: Work, transition: Of<'dispatch'>): Outcome {
 }
 
 function complete(work: Work, transition: Of<'complete'>): Outcome {
-  const held = inLine(work, transition, 'dispatched');
+  const held = atWork(work, transition);
   const { state, outgoing, reply } = transition;
   work.remove(held);
   if (transition.keepVerdict || held.messageId !== undefined)
     end(work, held, { state: 'completed', ...(reply !== undefined && { reply }) }, true);
   else work.numbers.completed += 1;
-  if (state !== undefined) work.states.set(entityKey(held.entityType, held.entityId), state);
-  if (outgoing !== undefined) {
-    for (const { targetShard, message } of outgoing) {
-      const number = (work.outboxNumbers.get(targetShard) ?? 0) + 1;
-      work.outboxNumbers.set(targetShard, number);
-      work.outgoing.push(JSON.stringify({ number, targetShard, message: copyEnvelope(message) }));
-    }
-  }
-  return APPLIED;
+  if (state !== undefined) setState(work, entityKey(held.entityType, held.entityId), state, transition.stateTtlMs);
+  if (outgoing === undefined || outgoing.length === 0) return APPLIED;
+  return { type: 'sent', sent: outgoing.map((message) => send(work, message, append)) };
 }
 
 function retry(work: Work, transition: Of<'retry'>): Outcome {
-  const held = inLine(work, transition, 'dispatched');
+  const held = atWork(work, transition);
   const notBefore = isDelay(transition.delayMs) ? work.now + transition.delayMs : 0;
   if (transition.unstarted) {
     putBack(work, { ...held, state: 'enqueued', attempt: held.attempt - 1, notBefore });
@@ -207,6 +208,7 @@ function retry(work: Work, transition: Of<'retry'>): Outcome {
 }
 
 function interrupt(work: Work, transition: Of<'interrupt'>): Outcome {
+  if (transition.retry && transition.block) throw illegal(transition, ': retry and block exclude each other');
   const held = inLine(work, transition, 'dispatched');
   const error = transition.error === undefined ? undefined : copyError(transition.error);
   const counted: Held = { ...held, interruptions: held.interruptions + 1 };
@@ -215,10 +217,40 @@ function interrupt(work: Work, transition: Of<'interrupt'>): Outcome {
     putBack(work, { ...counted, state: 'enqueued', notBefore: 0 }, history);
     return { type: 'retried', notBefore: 0 };
   }
+  if (transition.block) {
+    const { history } = withRecord(pastOf(work, held), work.now, 'interrupted', error);
+    putBack(work, { ...counted, state: 'blocked' }, history);
+    return APPLIED;
+  }
   const message = withRecord(work.message(counted), work.now, 'interrupted', error);
   work.remove(held);
   bury(work, message, { state: 'interrupted', error }, transition.keepVerdict);
   return APPLIED;
+}
+
+function skip(work: Work, { id, keepVerdict }: Of<'skip'>): Outcome {
+  const held = blocked(work, id);
+  if (held === undefined) return NOT_FOUND;
+  const message = work.message(held);
+  const last = message.history.at(-1);
+  const reason = last?.outcome === 'interrupted' ? 'interrupted' : 'failed';
+  work.remove(held);
+  bury(work, message, { state: reason, error: last?.error }, keepVerdict ?? message.replyTo !== undefined);
+  return { type: 'skipped', message, reason };
+}
+
+/** A message that is blocked, or undefined. */
+function blocked(work: Work, id: string): Held | undefined {
+  const place = findPending(work, id);
+  return typeof place === 'object' && place.state === 'blocked' ? place : undefined;
+}
+
+/** Another state of an entity. When it has no end, an end of a former one may stay in the index until it is looked at. */
+function setState(work: Work, key: EntityKey, text: string | null, ttlMs: number | undefined): void {
+  const until = text === null || ttlMs === undefined ? undefined : work.now + ttlMs;
+  work.states.set(key, text === null ? null : { text, until });
+  if (until === undefined) work.stateTimes.delete(key);
+  else work.stateTimes.set(key, until);
 }
 
 function expire(work: Work, transition: Of<'expire'>): Outcome {
@@ -227,38 +259,39 @@ function expire(work: Work, transition: Of<'expire'>): Outcome {
   if (held === undefined) return NOT_FOUND;
   if (held.state !== 'enqueued') throw illegal(transition, `: it must be enqueued and is ${held.state}`);
   if (held.expiresAt === 0) throw illegal(transition, ': it has no deadline');
-  if (held.attempt > 0) return ALREADY_STARTED;
+  if (held.attempt > 0 || work.runsUnmarked?.(held.seq)) return ALREADY_STARTED;
   if (held.expiresAt > work.now) return { type: 'not-due', dueAt: held.expiresAt };
   return removeExpired(work, held);
 }
 
-function promote(work: Work, id: string): Outcome {
+function promote(work: Work, { id, again }: Of<'promote'>): Outcome {
   const { numbers, now } = work;
   const place = findPending(work, id);
   const message = typeof place === 'number' ? work.delayed.get(place) : undefined;
   if (message === undefined || typeof place !== 'number') return NOT_FOUND;
   if (message.notBefore > now) return { type: 'not-due', dueAt: message.notBefore };
-  removeDelayed(work, place, id);
+  removeDelayed(work, place, message);
+  if (again !== undefined) return runAgain(work, message, again);
   if (message.expiresAt !== 0 && message.expiresAt <= now) return expired(work, message);
   const queued: StoredMessage = { ...message, seq: numbers.nextSeq, notBefore: 0 };
   appendToLine(work, queued);
   return { type: 'queued', message: queued };
 }
 
-function cancel(work: Work, id: string): Outcome {
+function cancel(work: Work, { id, keepVerdict }: Of<'cancel'>): Outcome {
   const place = findPending(work, id);
   if (place === undefined) return NOT_FOUND;
   if (typeof place === 'number') {
     const message = work.delayed.get(place);
     if (message === undefined) return NOT_FOUND;
-    removeDelayed(work, place, id);
-    end(work, message, { state: 'cancelled' }, message.replyTo !== undefined);
+    removeDelayed(work, place, message);
+    end(work, message, { state: 'cancelled' }, keepVerdict || message.replyTo !== undefined);
     return { type: 'cancelled', message };
   }
-  if (place.state !== 'enqueued' || place.attempt > 0) return ALREADY_STARTED;
+  if (place.state !== 'enqueued' || place.attempt > 0 || work.runsUnmarked?.(place.seq)) return ALREADY_STARTED;
   const message = work.message(place);
   work.remove(place);
-  end(work, place, { state: 'cancelled' }, place.replyTo !== undefined);
+  end(work, place, { state: 'cancelled' }, keepVerdict || place.replyTo !== undefined);
   return { type: 'cancelled', message };
 }
 

@@ -3,10 +3,11 @@
  * server has applied the writes, `OwnerMemory` takes over the result, and otherwise it is dropped.
  */
 import { type EntityKey, entityKey } from '../../message/entity-key.js';
-import type { AttemptRecord, StoredMessage } from '../transition.js';
-import type { PausedLine, ShardRules } from '../wal.js';
+import type { AttemptRecord, OutboxEntry, StoredMessage } from '../transition.js';
+import type { CommitRequest, PausedLine, ShardRules } from '../wal.js';
+import type { StoredState } from './actor-states.js';
 import type { Facts, FactTable } from './facts.js';
-import { type OwnerMemory, ownNumber } from './memory.js';
+import { type OutboxNumber, type OwnerMemory, ownNumber } from './memory.js';
 import type { RedisShardNumbers } from './numbers.js';
 import { type Body, type Held, messageOf } from './records.js';
 
@@ -57,18 +58,31 @@ export class Work {
   readonly letters;
   readonly corpses;
   readonly verdicts;
-  readonly outboxNumbers;
   /** Members of the sorted sets: their score, or undefined for those that go. */
   readonly due = new Map<string, number | undefined>();
   readonly kept = new Map<number, number | undefined>();
+  readonly reminders = new Map<string, number | undefined>();
+  readonly stateTimes = new Map<EntityKey, number | undefined>();
   /** By id: the text of a reply, or undefined for one that goes. */
   readonly replies = new Map<string, string | undefined>();
-  readonly states = new Map<EntityKey, string | null>();
-  readonly outgoing: string[] = [];
+  /** The last state that the commit gave to an entity; null: none. */
+  readonly states = new Map<EntityKey, StoredState | null>();
+  readonly outgoing: OutboxEntry[] = [];
+  readonly outboxNumbers = new Map<number, OutboxNumber>();
+  outboxLength: number;
+  /** How far in the outbox the last message for this shard itself is; undefined: not known. */
+  lastOwn: number | undefined;
+  /** Oldest entries of the outbox that go. */
+  relayed = 0;
   readonly paused = new Map<string, PausedLine | undefined>();
   readonly letterTypes = new Map<string, number>();
   readonly taken = new Map<string, number>();
+  /** Sessions whose stored time is to be this one. */
+  readonly seen = new Map<string, number>();
   readonly quarantined: string[] = [];
+  /** Offers stay in the inbox, which go before whatever this commit might put in line. */
+  leavesOffers = false;
+  runsUnmarked: CommitRequest['runsUnmarked'];
   highestPlain: number;
   highestOther: number;
   readonly #tracksLines: boolean;
@@ -94,7 +108,8 @@ export class Work {
     this.letters = new Table(facts.letters);
     this.corpses = new Table(facts.corpses);
     this.verdicts = new Table(facts.verdicts);
-    this.outboxNumbers = new Table(facts.outboxNumbers);
+    this.outboxLength = memory.outboxLength;
+    this.lastOwn = memory.lastOwn;
   }
 
   /** A message that is dispatched; all of them are in memory. */
@@ -161,6 +176,51 @@ export class Work {
     for (const held of this.line.values())
       if (held !== undefined && held.entityId === entityId && held.entityType === entityType) look(held);
     return first;
+  }
+
+  /** The first place of the message's line, started ones included, as far as it is known: otherwise the message's own. */
+  firstInLine({ seq, entityType, entityId }: Held): number {
+    if (!this.memory.isComplete) return seq;
+    let first = seq;
+    const look = (held: Held | undefined): void => {
+      if (held === undefined || held.seq >= first) return;
+      if (held.entityId === entityId && held.entityType === entityType) first = held.seq;
+    };
+    for (const other of this.memory.waitingOf(entityKey(entityType, entityId))) look(this.held(other));
+    for (const other of this.memory.started.keys()) look(this.held(other));
+    for (const held of this.line.values()) look(held);
+    return first;
+  }
+
+  /** The next number to this target shard, in this epoch. */
+  nextOutboxNumber(targetShard: number): number {
+    const { epoch } = this.memory.place;
+    const last = this.outboxNumbers.get(targetShard) ?? this.memory.outboxNumbers.get(targetShard);
+    const number = (last?.epoch === epoch ? last.number : 0) + 1;
+    this.outboxNumbers.set(targetShard, { epoch, number });
+    this.outboxLength += 1;
+    if (targetShard === this.memory.place.shard) this.lastOwn = this.outboxLength;
+    return number;
+  }
+
+  /** How far in the outbox the last message for this shard itself is; 0: there is none. */
+  lastOwnOutgoing(): number {
+    if (this.outboxLength === 0) return 0;
+    return this.lastOwn ?? Math.max(0, this.facts.lastOwnOutgoing(this.memory.place.shard) - this.relayed);
+  }
+
+  /** The oldest entries of the outbox go. */
+  relay(count: number): void {
+    this.relayed += count;
+    this.outboxLength -= count;
+    if (this.outboxLength === 0) this.lastOwn = 0;
+    else if (this.lastOwn !== undefined) this.lastOwn = Math.max(0, this.lastOwn - count);
+  }
+
+  /** An offer of this session is taken in. */
+  take(session: string, number: number): void {
+    this.taken.set(session, number);
+    if (this.memory.isLongUnseen(session, this.now)) this.seen.set(session, this.now);
   }
 
   isPaused(entityType: string, entityId: string): boolean {

@@ -2,6 +2,7 @@
  * The writes of a commit as the keys and arguments of the commit script: one command for each key, however many records it
  * changes. Owns nothing.
  */
+import { stateText } from './actor-states.js';
 import { bucketOf, type ShardKeys } from './keys.js';
 import { bodyText, type Held, headText } from './records.js';
 import { bucketOfName, toField } from './text.js';
@@ -86,10 +87,16 @@ export class Writes {
       writes.last('LSET', shard.inbox, ['0', '']);
       for (const [session, number] of work.taken) writes.hset(shard.taken, toField(session), String(number));
     }
-    for (const [seq, held] of work.line) writeLine(writes, shard, work, seq, held);
+    const blocked = new Map<number, number | undefined>();
+    for (const [seq, held] of work.line) {
+      const before = seq < work.firstNewSeq ? work.stored(seq) : undefined;
+      writeLine(writes, shard, seq, held, before);
+      const isBlocked = held?.state === 'blocked';
+      if (isBlocked !== (before?.state === 'blocked')) blocked.set(seq, isBlocked ? seq : undefined);
+    }
     for (const [seq, body] of work.bodies.changes)
       if (body !== undefined) writes.hset(shard.bodies[bucketOf(seq)] as string, String(seq), bodyText(body));
-    for (const table of [work.pasts, work.delayed, work.letters, work.corpses, work.verdicts, work.outboxNumbers])
+    for (const table of [work.pasts, work.delayed, work.letters, work.corpses, work.verdicts])
       writeTable(writes, shard, table as Table<number, unknown>);
     for (const table of [work.pointers, work.messageIds]) writeTable(writes, shard, table as Table<string, unknown>);
     writeSorted(writes, shard.due, work.due);
@@ -102,8 +109,12 @@ export class Writes {
     for (const [key, state] of work.states) {
       const bucket = shard.states[bucketOfName(key)] as string;
       if (state === null) writes.hdel(bucket, toField(key));
-      else writes.hset(bucket, toField(key), state);
+      else writes.hset(bucket, toField(key), stateText(state));
     }
+    writeSorted(writes, shard.blocked, blocked);
+    writeSorted(writes, shard.reminders, work.reminders);
+    writeSorted(writes, shard.stateTimes, work.stateTimes, toField);
+    writeSorted(writes, shard.sessions, work.seen, toField);
     for (const [key, line] of work.paused) {
       if (line === undefined) writes.hdel(shard.paused, toField(key));
       else writes.hset(shard.paused, toField(key), JSON.stringify(line));
@@ -112,7 +123,7 @@ export class Writes {
       if (letters > 0) writes.hset(shard.letterTypes, toField(type), String(letters));
       else writes.hdel(shard.letterTypes, toField(type));
     }
-    if (work.outgoing.length > 0) writes.last('RPUSH', shard.outbox, work.outgoing);
+    writeOutbox(writes, shard, work);
     if (work.quarantined.length > 0) {
       writes.last('RPUSH', shard.quarantine, work.quarantined);
       writes.last('KEEP', shard.quarantine, [String(QUARANTINE_MAX)]);
@@ -121,8 +132,28 @@ export class Writes {
   }
 }
 
-function writeLine(writes: Writes, shard: ShardKeys, work: Work, seq: number, held: Held | undefined): void {
-  const before = seq < work.firstNewSeq ? work.stored(seq) : undefined;
+/** What goes is the oldest, whatever came in this commit. */
+function writeOutbox(writes: Writes, shard: ShardKeys, { outgoing, relayed, outboxNumbers }: Work): void {
+  if (outgoing.length > 0)
+    writes.last(
+      'RPUSH',
+      shard.outbox,
+      outgoing.map((entry) => JSON.stringify(entry)),
+    );
+  for (const [target, { epoch, number }] of outboxNumbers)
+    writes.hset(shard.outboxNumbers, String(target), `${epoch} ${number}`);
+  if (relayed === 0) return;
+  writes.last('LTRIM', shard.outbox, [String(relayed), '-1']);
+  writes.last('LSET', shard.outbox, ['0', '']);
+}
+
+function writeLine(
+  writes: Writes,
+  shard: ShardKeys,
+  seq: number,
+  held: Held | undefined,
+  before: Held | undefined,
+): void {
   const bucket = bucketOf(seq);
   const field = String(seq);
   if (held === undefined) {

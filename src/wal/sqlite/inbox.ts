@@ -6,6 +6,7 @@
  * a crash in between makes the owner meet them again and skip them. Places are never reused, for the same reason.
  */
 import { statSync } from 'node:fs';
+import type { Envelope } from '../../message/envelope.js';
 import { copyOffer, copyOffered } from '../offered-transition.js';
 import { IllegalTransitionError, type Offer, type OfferedTransition } from '../wal.js';
 import type { SqliteDatabase, SqliteDriver } from './driver.js';
@@ -34,6 +35,10 @@ interface OfferRow {
 const READ_OFFERS = `SELECT place, CAST(session AS TEXT) AS session, CAST(transition AS TEXT) AS transition,
   iif(typeof(number) = 'integer' AND number BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER}, number, 0) AS number
   FROM offers WHERE place > ? ORDER BY place LIMIT ?`;
+
+const NEWEST_OFFERS = READ_OFFERS.replace('WHERE place > ? ORDER BY place', 'ORDER BY place DESC');
+/** Offers that are looked through for one id. */
+const SEARCHED_MAX = 10_000;
 
 const SETUP_BUSY_MS = 5_000;
 
@@ -110,6 +115,17 @@ export class InboxDoor {
         this.#statements.run(sql, toText(session), number, JSON.stringify(transition));
       }
     });
+  }
+
+  /** The message of this id that is offered and not taken in, among the newest offers. */
+  offered(id: string): Envelope | undefined {
+    const rows = this.#statements.all<OfferRow>(NEWEST_OFFERS, SEARCHED_MAX).reverse();
+    for (const { session, number, transition } of rows) {
+      const found = number === 0 ? UNUSABLE : usable(transition);
+      if (found.type !== 'append' || found.message.id !== id) continue;
+      if (number > this.#options.markOf(fromText(session))) return found.message;
+    }
+    return undefined;
   }
 
   /** Removes what is taken in. Returns false when another process holds the lock; then try later. */

@@ -2,8 +2,9 @@
 import type { Outcome, StoredMessage, Transition, Verdict } from '../transition.js';
 import { IllegalTransitionError } from '../wal.js';
 import type { SplitId } from './ids.js';
+import { find } from './lookup.js';
 import { type MessageRow, messageOfRow, stateOf } from './rows.js';
-import { FLAG_ID_ROW, FLAG_MESSAGE_ID, STATE_ENQUEUED } from './schema.js';
+import { FLAG_ID_ROW, FLAG_MESSAGE_ID, STATE_BLOCKED, STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
 import { fromText, toText } from './text.js';
 import type { Work } from './work.js';
 
@@ -19,12 +20,15 @@ export function removeFromLine(work: Work, row: MessageRow): void {
   work.line.remove(row.seq);
   work.waiting.left(row.seq);
   if ((row.flags & FLAG_ID_ROW) !== 0) work.ids.clear(fromText(row.id), 'seq');
+  if (row.state === STATE_BLOCKED) work.records.setBlocked(work.numbers, row.seq, false);
 }
 
 /** A message that stays in line in another state; every such state but `dispatched` waits. */
 export function putBack(work: Work, row: MessageRow, message: StoredMessage): void {
   work.line.replace(row, message);
   work.waiting.joined(row.seq, row.entity_type, row.entity_id);
+  if (message.state === 'blocked') work.records.setBlocked(work.numbers, row.seq, true);
+  else if (row.state === STATE_BLOCKED) work.records.setBlocked(work.numbers, row.seq, false);
 }
 
 export function rememberMessageId(work: Work, message: StoredMessage): void {
@@ -67,6 +71,26 @@ export function inLine(
   if (row?.state === state) return { message: messageOfRow(row), row };
   const is = row === undefined ? 'not in line' : stateOf(row.state);
   throw illegal(transition, `: it must be ${stateOf(state)} and is ${is}`);
+}
+
+/** A message whose handler settles: it is marked as started, or starts with this very transition. */
+export function atWork(
+  work: Work,
+  transition: Extract<Transition, { readonly type: 'complete' | 'retry' | 'fail' | 'block' }>,
+): { message: StoredMessage; row: MessageRow } {
+  if (!transition.starts) return inLine(work, transition, STATE_DISPATCHED);
+  const { message, row } = inLine(work, transition, STATE_ENQUEUED);
+  const ahead = work.waiting.verifies ? work.waiting.ahead(row) : undefined;
+  if (ahead !== undefined) throw illegal(transition, `: message ${ahead} of the same entity is ahead of it`);
+  if ('unstarted' in transition && transition.unstarted) throw illegal(transition, ': it starts and has not started');
+  return { message: { ...message, attempt: message.attempt + 1 }, row };
+}
+
+/** A message that is blocked, or undefined. */
+export function blocked(work: Work, id: string): { message: StoredMessage; row: MessageRow } | undefined {
+  const { seq } = find(work, id);
+  const row = seq === null ? undefined : work.line.row(seq);
+  return row?.state === STATE_BLOCKED ? { message: messageOfRow(row), row } : undefined;
 }
 
 export function flagsOf(split: SplitId, seq: number, messageId: string | undefined): number {

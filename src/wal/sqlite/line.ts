@@ -8,7 +8,8 @@
  */
 import type { StoredMessage } from '../transition.js';
 import type { SqliteValue } from './driver.js';
-import { HEAD_COLUMNS, type HeadRow, type MessageRow, rowOfMessage } from './rows.js';
+import { settlingPage } from './pages.js';
+import { HEAD_COLUMNS, type HeadRow, type MessageRow, rowOfMessage, type SettlingRow } from './rows.js';
 import { STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
 import type { Statements } from './statements.js';
 
@@ -27,8 +28,8 @@ const PLAIN_COLUMNS = '(seq, state, attempt, flags, entity_type, entity_id, name
 const INSERT_PLAIN = `INSERT INTO messages${PLAIN_COLUMNS} VALUES ${PLAIN_VALUES[0]}`;
 const INSERT_PLAIN_MANY = `INSERT INTO messages${PLAIN_COLUMNS} VALUES ${PLAIN_VALUES.join(', ')}`;
 const INSERT_ANY = `INSERT INTO messages(seq, state, attempt, flags, not_before, expires_at, entity_type, entity_id, name,
-  interruptions, id, kind, enqueued_at, message_id, headers, history, replay_of, payload)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  interruptions, id, kind, enqueued_at, message_id, headers, history, replay_of, payload, reminder)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** What a dispatch must know of a waiting message. */
 export type WaitingRow = Pick<MessageRow, 'seq' | 'state' | 'attempt' | 'not_before' | 'expires_at' | 'flags'>;
@@ -40,6 +41,7 @@ export class Line {
   /** Flags of some waiting messages that never started and have neither back-off nor deadline. */
   readonly #recent = new Map<number, number>();
   #fetched = new Map<number, WaitingRow>();
+  readonly #settling = new Map<number, SettlingRow>();
   #inserts: MessageRow[] = [];
   #starts: number[] = [];
   #removals: number[] = [];
@@ -50,6 +52,10 @@ export class Line {
 
   get inFlight(): number {
     return this.#inFlight.size;
+  }
+
+  placesInFlight(): number[] {
+    return [...this.#inFlight.keys()];
   }
 
   isInFlight(seq: number): boolean {
@@ -93,6 +99,7 @@ export class Line {
     this.#removals.push(seq);
     this.#recent.delete(seq);
     this.#fetched.delete(seq);
+    this.#settling.delete(seq);
     this.#unmark(seq);
   }
 
@@ -102,6 +109,7 @@ export class Line {
     const row = rowOfMessage(message, before.flags);
     this.#recent.delete(row.seq);
     this.#fetched.delete(row.seq);
+    this.#settling.delete(row.seq);
     if (row.state === STATE_DISPATCHED) this.#mark(row.seq, row.flags);
     else this.#unmark(row.seq);
     this.statements.run(
@@ -145,6 +153,23 @@ export class Line {
     for (const row of rows) this.#fetched.set(row.seq, row);
   }
 
+  /** The entity of a message that is about to complete; undefined when it is not in line. Its state is the row's. */
+  settling(seq: number): SettlingRow | undefined {
+    const fetched = this.#settling.get(seq);
+    if (fetched !== undefined) return fetched;
+    this.flush();
+    return this.statements.get<SettlingRow>(
+      'SELECT seq, state, flags, entity_type, entity_id FROM messages WHERE seq = ? AND seq > 0',
+      seq,
+    );
+  }
+
+  /** Reads what the completions of a commit will need in one go, as they stand before it. */
+  fetchSettling(seqs: readonly number[]): void {
+    if (seqs.length < SET_ROWS_MIN) return;
+    for (const row of settlingPage(this.statements, seqs)) this.#settling.set(row.seq, row);
+  }
+
   /** Writes what was noted. Inserts first, then starts, then removals: a message never moves back along that way. */
   flush(): void {
     if (this.#inserts.length > 0) this.#flushInserts();
@@ -163,7 +188,8 @@ export class Line {
   /** The commit is durable, or at least written: its changes of the pictures stay. */
   committed(): void {
     this.#undo = [];
-    this.#fetched.clear();
+    if (this.#fetched.size > 0) this.#fetched.clear();
+    if (this.#settling.size > 0) this.#settling.clear();
   }
 
   /** The commit was rolled back. */
@@ -179,6 +205,7 @@ export class Line {
     this.#starts = [];
     this.#removals = [];
     this.#fetched.clear();
+    this.#settling.clear();
     this.#recent.clear();
   }
 
@@ -186,6 +213,7 @@ export class Line {
     this.#undo.push(seq, this.#inFlight.get(seq) ?? -1);
     this.#inFlight.set(seq, flags);
     this.#fetched.delete(seq);
+    this.#settling.delete(seq);
   }
 
   #unmark(seq: number): void {
@@ -239,6 +267,7 @@ export class Line {
       row.history,
       row.replay_of,
       row.payload,
+      row.reminder,
     );
   }
 }
@@ -251,6 +280,7 @@ function isPlain(row: MessageRow): boolean {
     row.headers === null &&
     row.kind === null &&
     row.replay_of === null &&
+    row.reminder === null &&
     (row.state === STATE_ENQUEUED || row.state === STATE_DISPATCHED) &&
     row.attempt === row.state
   );

@@ -1,24 +1,30 @@
 /** Everything that can be read from the store, by its owner or by another process. Never writes, never waits for a lock. */
 
-import type { Envelope } from '../../message/envelope.js';
-import type { DeadLetter, ShardCounts, StoredMessage, Verdict } from '../transition.js';
+import type { AttemptRecord, DeadLetter, OutboxEntry, ShardCounts, StoredMessage, Verdict } from '../transition.js';
 import type {
+  BlockedMessage,
   DeadLetterFilterQuery,
   DeadLetterQuery,
   DeadLetterRef,
+  DueMessages,
+  EntityRef,
   MessageHead,
-  OutboxEntry,
+  PausedLine,
+  Reminder,
+  ReminderQuery,
   StatusRecord,
 } from '../wal.js';
-import type { SqliteDatabase } from './driver.js';
+import type { SqliteDatabase, SqliteValue } from './driver.js';
 import { type IdPlaces, splitId } from './ids.js';
 import { countLetters, findLetterIds, findLetters } from './letter-search.js';
 import { headPage, messagePage } from './pages.js';
 import { LETTER_COLUMNS, type LetterRow, letterOfRow, type VerdictRow } from './records.js';
-import { headOfRow, type MessageRow, messageOfRow, stateOf } from './rows.js';
-import { countsOf, readNumbers } from './shard-row.js';
+import { HEAD_COLUMNS, type HeadRow, headOfRow, type MessageRow, messageOfRow, stateOf } from './rows.js';
+import { countsOf, readNumbers, readPaused } from './shard-row.js';
 import { Statements } from './statements.js';
 import { fromText, toText } from './text.js';
+
+const BLOCKED_COLUMNS = `${HEAD_COLUMNS}, id, history`.replace('seq', 'm.seq');
 
 export class StoreReads {
   readonly #statements: Statements;
@@ -42,18 +48,68 @@ export class StoreReads {
     return messagePage(this.#statements, seqs).map(messageOfRow);
   }
 
-  due(now: number, limit: number): { readonly ids: readonly string[]; readonly nextDueAt?: number } {
+  due(now: number, limit: number): DueMessages {
     const asked = Math.max(0, limit);
-    const rows = this.#statements.all<{ id: string; at: number }>(
-      'SELECT id, not_before AS at FROM delayed ORDER BY not_before, place LIMIT ?',
+    const rows = this.#statements.all<{ id: string; at: number; recurrence: string | null }>(
+      'SELECT id, not_before AS at, recurrence FROM delayed ORDER BY not_before, place LIMIT ?',
       asked + 1,
     );
     const ids: string[] = [];
-    for (const { id, at } of rows) {
-      if (at > now || ids.length >= asked) return { ids, nextDueAt: at };
-      ids.push(fromText(id));
+    const recurring: Record<string, { recurrence: string; notBefore: number }> = {};
+    let nextDueAt: number | undefined;
+    let recur = false;
+    for (const { id, at, recurrence } of rows) {
+      if (at > now || ids.length >= asked) {
+        nextDueAt = at;
+        break;
+      }
+      const name = fromText(id);
+      ids.push(name);
+      if (recurrence === null) continue;
+      recurring[name] = { recurrence, notBefore: at };
+      recur = true;
     }
-    return { ids };
+    return { ids, ...(nextDueAt !== undefined && { nextDueAt }), ...(recur && { recurring }) };
+  }
+
+  reminders(query: ReminderQuery): Reminder[] {
+    const { entityType, entityId, after = 0, limit } = query;
+    const values: SqliteValue[] = [after];
+    let only = '';
+    if (entityType !== undefined) {
+      only += ' AND entity_type = ?';
+      values.push(toText(entityType));
+    }
+    if (entityId !== undefined) {
+      only += ' AND entity_id = ?';
+      values.push(toText(entityId));
+    }
+    const index = entityType !== undefined && entityId !== undefined ? 'reminders_by_entity' : 'reminders_by_place';
+    const rows = this.#statements.all<{ place: number; message: string }>(
+      `SELECT place, message FROM delayed INDEXED BY ${index}
+        WHERE recurrence IS NOT NULL AND place > ?${only} ORDER BY place LIMIT ?`,
+      ...values,
+      Math.max(0, limit),
+    );
+    return rows.map(({ place, message }) => ({ order: place, message: JSON.parse(message) as StoredMessage }));
+  }
+
+  blocked(afterSeq: number, limit: number): BlockedMessage[] {
+    const rows = this.#statements.all<HeadRow & Pick<MessageRow, 'id' | 'history'>>(
+      `SELECT ${BLOCKED_COLUMNS} FROM blocked AS b CROSS JOIN messages AS m ON m.seq = b.seq
+        WHERE b.seq > ? ORDER BY b.seq LIMIT ?`,
+      afterSeq,
+      Math.max(0, limit),
+    );
+    return rows.map((row) => {
+      const last = row.history === null ? undefined : (JSON.parse(row.history) as AttemptRecord[]).at(-1);
+      const error = last?.error === undefined ? {} : { error: last.error };
+      return { ...headOfRow(row), id: fromText(row.id), blockedAt: last?.at ?? 0, ...error };
+    });
+  }
+
+  paused(): PausedLine[] {
+    return readPaused(this.#statements);
   }
 
   status(id: string, now: number): StatusRecord | undefined {
@@ -102,20 +158,25 @@ export class StoreReads {
     return this.#letter(this.#places(id).letter);
   }
 
-  actorState(entityType: string, entityId: string): string | undefined {
-    const sql = 'SELECT state FROM actor_state WHERE entity_type = ? AND entity_id = ?';
-    return this.#statements.get<{ state: string }>(sql, toText(entityType), toText(entityId))?.state;
+  actorStates(entities: readonly EntityRef[], now: number): (string | undefined)[] {
+    const sql = `SELECT state FROM actor_state WHERE entity_type = ? AND entity_id = ?
+      AND (expires_at IS NULL OR expires_at > ?)`;
+    return entities.map(
+      ({ entityType, entityId }) =>
+        this.#statements.get<{ state: string }>(sql, toText(entityType), toText(entityId), now)?.state,
+    );
   }
 
   outbox(limit: number): OutboxEntry[] {
-    const rows = this.#statements.all<{ number: number; target_shard: number; message: string }>(
-      'SELECT number, target_shard, message FROM outbox ORDER BY place LIMIT ?',
+    const rows = this.#statements.all<{ number: number; epoch: number; target_shard: number; append: string }>(
+      'SELECT number, epoch, target_shard, append FROM outbox ORDER BY place LIMIT ?',
       Math.max(0, limit),
     );
-    return rows.map((row) => ({
-      number: row.number,
-      targetShard: row.target_shard,
-      message: JSON.parse(row.message) as Envelope,
+    return rows.map(({ number, epoch, target_shard: targetShard, append }) => ({
+      number,
+      epoch,
+      targetShard,
+      append: JSON.parse(append) as OutboxEntry['append'],
     }));
   }
 

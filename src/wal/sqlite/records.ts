@@ -1,10 +1,10 @@
 /**
- * What the shard keeps beside the line: delayed messages, dead letters, verdicts, idempotency keys, actor state, outbox,
- * pauses and the marks of producer sessions. Small writes inside a commit's transaction; which of them a transition
+ * What the shard keeps beside the line: delayed messages, dead letters, verdicts, idempotency keys, the outbox, pauses,
+ * what is blocked and the marks of producer sessions. Small writes inside a commit's transaction; which of them a transition
  * makes is decided in `transitions.ts`.
  */
-import type { Envelope, ErrorDescription } from '../../message/envelope.js';
-import type { DeadLetter, DeadLetterReason, StoredMessage, Verdict } from '../transition.js';
+import type { ErrorDescription } from '../../message/envelope.js';
+import type { DeadLetter, DeadLetterReason, OutboxEntry, StoredMessage, Verdict } from '../transition.js';
 import type { Ids } from './ids.js';
 import type { ShardNumbers } from './shard-row.js';
 import type { Statements } from './statements.js';
@@ -20,6 +20,9 @@ export interface LetterRow {
 }
 
 export const LETTER_COLUMNS = 'number, id, reason, died_at, error, message';
+
+const FORGET_MESSAGE_ID =
+  'DELETE FROM message_ids WHERE entity_type = ? AND entity_id = ? AND message_id = ? AND id = ?';
 
 export function letterOfRow(row: LetterRow): DeadLetter {
   return {
@@ -48,15 +51,19 @@ export class Records {
     private readonly ids: Ids,
   ) {}
 
-  addDelayed(message: StoredMessage): void {
-    const row = this.statements.get<{ place: number }>('SELECT coalesce(max(place), 0) + 1 AS place FROM delayed');
-    const place = row?.place ?? 1;
+  addDelayed(numbers: ShardNumbers, message: StoredMessage): void {
+    const place = numbers.next_delayed;
+    numbers.next_delayed += 1;
+    const { recurrence = null } = message;
     this.statements.run(
-      'INSERT INTO delayed VALUES (?, ?, ?, ?)',
+      'INSERT INTO delayed(place, not_before, id, message, recurrence, entity_type, entity_id) VALUES (?, ?, ?, ?, ?, ?, ?)',
       place,
       message.notBefore,
       toText(message.id),
       JSON.stringify(message),
+      recurrence,
+      recurrence === null ? null : toText(message.entityType),
+      recurrence === null ? null : toText(message.entityId),
     );
     this.ids.set(message.id, 'delayed', place);
   }
@@ -141,13 +148,7 @@ export class Records {
     this.statements.run('DELETE FROM verdicts WHERE number = ?', row.number);
     this.ids.clear(fromText(row.id), 'verdict');
     if (row.message_id !== null) {
-      this.statements.run(
-        'DELETE FROM message_ids WHERE entity_type = ? AND entity_id = ? AND message_id = ? AND id = ?',
-        row.entity_type,
-        row.entity_id,
-        row.message_id,
-        row.id,
-      );
+      this.statements.run(FORGET_MESSAGE_ID, row.entity_type, row.entity_id, row.message_id, row.id);
     }
     numbers.verdicts -= 1;
   }
@@ -164,33 +165,47 @@ export class Records {
     this.statements.run('INSERT OR REPLACE INTO message_ids VALUES (?, ?, ?, ?)', entityType, entityId, messageId, id);
   }
 
-  setActorState(entityType: string, entityId: string, state: string | null): void {
-    if (state === null) {
-      this.statements.run(
-        'DELETE FROM actor_state WHERE entity_type = ? AND entity_id = ?',
-        toText(entityType),
-        toText(entityId),
-      );
-    } else {
-      this.statements.run(
-        'INSERT OR REPLACE INTO actor_state VALUES (?, ?, ?)',
-        toText(entityType),
-        toText(entityId),
-        state,
-      );
-    }
+  /** The message's idempotency key stands for nothing any more, unless it stands for another message. */
+  forgetMessageId({ id, entityType, entityId, messageId }: StoredMessage): void {
+    if (messageId === undefined) return;
+    this.statements.run(FORGET_MESSAGE_ID, toText(entityType), toText(entityId), toText(messageId), toText(id));
   }
 
-  addOutgoing(targetShard: number, message: Envelope): void {
-    this.statements.run(
-      'INSERT INTO outbox_numbers VALUES (?, 1) ON CONFLICT DO UPDATE SET number = number + 1',
+  /** The entry gets the next number of its target in this epoch. */
+  addOutgoing(epoch: number, targetShard: number, append: OutboxEntry['append']): OutboxEntry {
+    const row = this.statements.get<{ number: number }>(
+      `INSERT INTO outbox_numbers(target_shard, epoch, number) VALUES (?, ?, 1)
+        ON CONFLICT DO UPDATE SET number = iif(epoch = excluded.epoch, number + 1, 1), epoch = excluded.epoch
+        RETURNING number`,
       targetShard,
+      epoch,
     );
+    const number = row?.number ?? 1;
     this.statements.run(
-      'INSERT INTO outbox(target_shard, number, message) SELECT target_shard, number, ? FROM outbox_numbers WHERE target_shard = ?',
-      JSON.stringify(message),
+      'INSERT INTO outbox(target_shard, epoch, number, append) VALUES (?, ?, ?, ?)',
       targetShard,
+      epoch,
+      number,
+      JSON.stringify(append),
     );
+    return { number, epoch, targetShard, append };
+  }
+
+  hasOutgoing(targetShard: number): boolean {
+    return this.statements.get('SELECT 1 FROM outbox WHERE target_shard = ? LIMIT 1', targetShard) !== undefined;
+  }
+
+  /** Removes the oldest entries of the outbox. Returns how many there were of them. */
+  removeOutgoing(count: number): number {
+    return this.statements.run(
+      'DELETE FROM outbox WHERE place IN (SELECT place FROM outbox ORDER BY place LIMIT ?)',
+      count,
+    );
+  }
+
+  setBlocked(numbers: ShardNumbers, seq: number, blocked: boolean): void {
+    this.statements.run(blocked ? 'INSERT INTO blocked VALUES (?)' : 'DELETE FROM blocked WHERE seq = ?', seq);
+    numbers.blocked += blocked ? 1 : -1;
   }
 
   setPaused(entityType: string, entityId: string | undefined, paused: boolean): void {

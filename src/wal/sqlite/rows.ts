@@ -24,12 +24,19 @@ export interface MessageRow {
   readonly history: string | null;
   readonly replay_of: string | null;
   readonly payload: string;
+  /** JSON text of `Reminder`: what a message in line keeps of having been a reminder. */
+  readonly reminder: string | null;
 }
+
+type Reminder = Pick<StoredMessage, 'recurrence' | 'lastRunId'>;
 
 export type HeadRow = Pick<
   MessageRow,
   'seq' | 'entity_type' | 'entity_id' | 'name' | 'state' | 'attempt' | 'interruptions' | 'not_before' | 'expires_at'
 >;
+
+/** What a completion with a state must know of its message. */
+export type SettlingRow = Pick<MessageRow, 'seq' | 'state' | 'flags' | 'entity_type' | 'entity_id'>;
 
 export const HEAD_COLUMNS = 'seq, state, attempt, not_before, expires_at, entity_type, entity_id, name, interruptions';
 
@@ -69,6 +76,7 @@ export function messageOfRow(row: MessageRow): StoredMessage {
     expiresAt: row.expires_at ?? 0,
     history: row.history === null ? [] : (JSON.parse(row.history) as AttemptRecord[]),
     ...(row.replay_of !== null && { replayOf: fromText(row.replay_of) }),
+    ...(row.reminder !== null && (JSON.parse(row.reminder) as Reminder)),
   };
 }
 
@@ -93,7 +101,12 @@ export function rowOfMessage(message: StoredMessage, flags: number): MessageRow 
     history: history.length === 0 ? null : JSON.stringify(history),
     replay_of: replayOf === undefined ? null : toText(replayOf),
     payload: message.payload,
+    reminder: reminderOf(message),
   };
+}
+
+function reminderOf({ recurrence, lastRunId }: Reminder): string | null {
+  return recurrence === undefined && lastRunId === undefined ? null : JSON.stringify({ recurrence, lastRunId });
 }
 
 export function headOfRow(row: HeadRow): MessageHead {

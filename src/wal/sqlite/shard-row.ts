@@ -4,18 +4,24 @@
  * `attempt`, so that the write of a former owner finds no row.
  */
 import type { FinalState, ShardCounts } from '../transition.js';
+import type { PausedLine } from '../wal.js';
 import type { Statements } from './statements.js';
+import { fromText } from './text.js';
 
 /** Changed in place while a commit is at work; a refused commit puts a copy back. */
 export interface ShardNumbers extends Record<FinalState, number> {
   next_seq: number;
   next_letter: number;
+  /** Order of the next delayed message; never given twice, for it is the cursor of pages of reminders. */
+  next_delayed: number;
   /** Messages that are `dispatched`. */
   in_flight: number;
   /** Kept verdicts. */
   verdicts: number;
   accepted: number;
   dead_letters: number;
+  /** Messages that are `blocked`. */
+  blocked: number;
 }
 
 export interface ShardOwnership {
@@ -27,6 +33,7 @@ export interface ShardOwnership {
 export const NEW_NUMBERS: Readonly<ShardNumbers> = {
   next_seq: 1,
   next_letter: 1,
+  next_delayed: 1,
   in_flight: 0,
   verdicts: 0,
   accepted: 0,
@@ -36,6 +43,7 @@ export const NEW_NUMBERS: Readonly<ShardNumbers> = {
   expired: 0,
   cancelled: 0,
   dead_letters: 0,
+  blocked: 0,
 };
 
 export function readOwnership(statements: Statements): ShardOwnership {
@@ -66,8 +74,26 @@ export function writeNumbers(statements: Statements, numbers: ShardNumbers, epoc
   return statements.run(sql, JSON.stringify(numbers), epoch) === 1;
 }
 
+export function readPaused(statements: Statements): PausedLine[] {
+  const rows = statements.all<{ entity_type: string; entity_id: string | null }>('SELECT * FROM paused ORDER BY rowid');
+  return rows.map(({ entity_type: type, entity_id: id }) => {
+    const entityType = fromText(type);
+    return id === null ? { entityType } : { entityType, entityId: fromText(id) };
+  });
+}
+
 export function countsOf(n: ShardNumbers): ShardCounts {
-  const { accepted, completed, failed, interrupted, expired, cancelled } = n;
+  const { accepted, completed, failed, interrupted, expired, cancelled, blocked } = n;
   const pending = accepted - completed - failed - interrupted - expired - cancelled;
-  return { accepted, completed, failed, interrupted, expired, cancelled, pending, deadLetters: n.dead_letters };
+  return {
+    accepted,
+    completed,
+    failed,
+    interrupted,
+    expired,
+    cancelled,
+    pending,
+    deadLetters: n.dead_letters,
+    blocked,
+  };
 }

@@ -19,6 +19,7 @@ import {
   StaleEpochError,
   type TakenOffer,
 } from '../wal.js';
+import { ActorStates } from './actor-states.js';
 import type { SqliteDatabase } from './driver.js';
 import { Ids } from './ids.js';
 import { type Inbox, type InboxOffer, UNUSABLE } from './inbox.js';
@@ -30,6 +31,7 @@ import {
   giveUpOwnership,
   readNumbers,
   readOwnership,
+  readPaused,
   type ShardNumbers,
   takeOwnership,
   writeNumbers,
@@ -56,6 +58,7 @@ export class ShardWriter {
   readonly #line: Line;
   readonly #ids: Ids;
   readonly #records: Records;
+  readonly #states: ActorStates;
   readonly #waiting: WaitingLines;
   readonly #paused = new Map<string, PausedLine>();
   #pausedIsStale = true;
@@ -75,6 +78,7 @@ export class ShardWriter {
     this.#line = new Line(this.#statements);
     this.#ids = new Ids(this.#statements);
     this.#records = new Records(this.#statements, this.#ids);
+    this.#states = new ActorStates(this.#statements);
     this.#waiting = new WaitingLines(this.#statements, this.#line, options.verifyLineOrder);
     this.#numbers = readNumbers(this.#statements);
     this.#epoch = readOwnership(this.#statements).epoch;
@@ -123,12 +127,13 @@ export class ShardWriter {
         `Shard 0: commit number ${number} does not follow ${this.#commitNumber}; the owner must open the shard anew.`,
       );
     }
-    const offers = this.#inbox.read(this.#inboxPlace, OFFERS_TAKEN_MAX);
+    const found = this.#inbox.read(this.#inboxPlace, OFFERS_TAKEN_MAX + 1);
+    const offers = found.length > OFFERS_TAKEN_MAX ? found.slice(0, OFFERS_TAKEN_MAX) : found;
     const now = this.#clock.now();
     const answer =
       offers.length === 0 && transitions.length === 0
         ? { outcomes: [], taken: [], now, nextSeq: this.#numbers.next_seq }
-        : this.#transaction(() => this.#apply(offers, transitions, now));
+        : this.#transaction(() => this.#apply(request, offers, found.length > offers.length, now));
     this.#commitNumber = number;
     this.#lastAnswer = answer;
     this.#inboxPlace = offers[offers.length - 1]?.place ?? this.#inboxPlace;
@@ -145,34 +150,43 @@ export class ShardWriter {
   cleanup(epoch: number, incarnation: string, limit: number): number {
     this.#checkOwner({ epoch, incarnation });
     if (limit <= 0) return 0;
-    const rows = this.#records.oldestVerdicts(limit, this.#clock.now());
-    if (rows.length === 0) return 0;
-    this.#transaction(() => {
+    const now = this.#clock.now();
+    const rows = this.#records.oldestVerdicts(limit, now);
+    const hasStates = this.#states.hasExpired(now);
+    if (rows.length === 0 && !hasStates) return 0;
+    return this.#transaction(() => {
       for (const row of rows) this.#records.forgetVerdict(this.#numbers, row);
+      const states = hasStates ? this.#states.forgetExpired(limit, now) : 0;
       this.#writeNumbers();
+      return rows.length + states;
     });
-    return rows.length;
   }
 
-  #apply(offers: readonly InboxOffer[], transitions: readonly Transition[], now: number): CommitAnswer {
+  #apply(request: CommitRequest, offers: readonly InboxOffer[], offersLeft: boolean, now: number): CommitAnswer {
+    const { transitions } = request;
     if (this.#pausedIsStale) this.#loadPaused();
     const work: Work = {
       line: this.#line,
       ids: this.#ids,
       records: this.#records,
+      states: this.#states,
       waiting: this.#waiting,
       numbers: this.#numbers,
       paused: this.#paused,
       retention: this.#retention,
       now,
+      epoch: this.#epoch,
+      offersLeft,
+      runsUnmarked: request.runsUnmarked,
     };
     const startsAtOnce = transitions.some((transition) => transition.type === 'append' && transition.dispatch === true);
     this.#waiting.begin(startsAtOnce);
     const taken = offers.length === 0 ? [] : this.#take(work, offers);
-    this.#fetchDispatched(transitions);
+    this.#fetchNamed(transitions);
     const outcomes: Outcome[] = [];
     for (const transition of transitions) outcomes.push(applyTransition(work, transition));
     this.#line.flush();
+    this.#states.flush();
     this.#forgetSurplusVerdicts();
     this.#numbers.in_flight = this.#line.inFlight;
     this.#writeNumbers();
@@ -201,22 +215,34 @@ export class ShardWriter {
         const row = this.#line.appended(outcome.seq) ?? this.#line.row(outcome.seq);
         taken.push({ offer, outcome, ...(row !== undefined && { message: messageOfRow(row) }) });
       } else {
-        taken.push({ offer, outcome, ...(outcome.type === 'queued' && { message: outcome.message }) });
+        taken.push({
+          offer,
+          outcome,
+          ...((outcome.type === 'queued' || outcome.type === 'unblocked') && { message: outcome.message }),
+        });
       }
     }
     for (const [session, mark] of marks) this.#records.setSessionMark(session, mark);
     return taken;
   }
 
-  #fetchDispatched(transitions: readonly Transition[]): void {
-    const unknown: number[] = [];
+  /** Reads in one go what the transitions must know of messages that are not in memory. */
+  #fetchNamed(transitions: readonly Transition[]): void {
+    const started: number[] = [];
+    const settled: number[] = [];
     for (const transition of transitions) {
-      if (transition.type === 'dispatch' && this.#line.flagsRecent(transition.seq) === undefined)
-        unknown.push(transition.seq);
+      const { type } = transition;
+      if (type === 'dispatch') {
+        if (this.#line.flagsRecent(transition.seq) === undefined) started.push(transition.seq);
+      } else if (type === 'complete' && !transition.keepVerdict) {
+        const { seq, starts, state } = transition;
+        if (state !== undefined || (starts && this.#line.flagsRecent(seq) === undefined)) settled.push(seq);
+      }
     }
-    if (unknown.length === 0) return;
+    if (started.length === 0 && settled.length === 0) return;
     this.#line.flush();
-    this.#line.fetchWaiting(unknown);
+    this.#line.fetchWaiting(started);
+    this.#line.fetchSettling(settled);
   }
 
   #forgetSurplusVerdicts(): void {
@@ -228,14 +254,7 @@ export class ShardWriter {
 
   #loadPaused(): void {
     this.#paused.clear();
-    const rows = this.#statements.all<{ entity_type: string; entity_id: string | null }>(
-      'SELECT * FROM paused ORDER BY rowid',
-    );
-    for (const { entity_type: entityType, entity_id: entityId } of rows) {
-      const type = fromText(entityType);
-      const line = entityId === null ? { entityType: type } : { entityType: type, entityId: fromText(entityId) };
-      this.#paused.set(pauseKey(line), line);
-    }
+    for (const line of readPaused(this.#statements)) this.#paused.set(pauseKey(line), line);
     this.#pausedIsStale = false;
   }
 
@@ -259,6 +278,7 @@ export class ShardWriter {
       this.#numbers = before;
       this.#pausedIsStale = true;
       this.#line.rolledBack();
+      this.#states.rolledBack();
       this.#rollBack();
       throw error;
     }

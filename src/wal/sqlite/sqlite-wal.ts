@@ -9,18 +9,23 @@
 import { resolve } from 'node:path';
 import type { Clock } from '../../runtime/clock.js';
 import { systemRuntime } from '../../runtime/runtime.js';
-import type { DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
+import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../transition.js';
 import {
+  type BlockedMessage,
   type CommitAnswer,
   type CommitRequest,
   type DeadLetterFilterQuery,
   type DeadLetterQuery,
   type DeadLetterRef,
+  type DueMessages,
+  type EntityRef,
   type MessageHead,
   OFFERS_TAKEN_MAX,
   type Offer,
   type OpenedShard,
-  type OutboxEntry,
+  type PausedLine,
+  type Reminder,
+  type ReminderQuery,
   type StatusRecord,
   type StoreDescription,
   StoreUnavailableError,
@@ -167,16 +172,30 @@ export class SqliteWal implements Wal {
     return (await this.#reads(shard)).load(seqs);
   }
 
-  async due(
-    shard: number,
-    now: number,
-    limit: number,
-  ): Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number }> {
+  async due(shard: number, now: number, limit: number): Promise<DueMessages> {
     return (await this.#reads(shard)).due(now, limit);
   }
 
+  async reminders(shard: number, query: ReminderQuery): Promise<readonly Reminder[]> {
+    return (await this.#reads(shard)).reminders(query);
+  }
+
+  async blocked(shard: number, afterSeq: number, limit: number): Promise<readonly BlockedMessage[]> {
+    return (await this.#reads(shard)).blocked(afterSeq, limit);
+  }
+
+  async paused(shard: number): Promise<readonly PausedLine[]> {
+    return (await this.#reads(shard)).paused();
+  }
+
   async status(shard: number, id: string): Promise<StatusRecord | undefined> {
-    return (await this.#reads(shard)).status(id, this.#clock.now());
+    const found = (await this.#reads(shard)).status(id, this.#clock.now());
+    const running = this.#started();
+    if (found !== undefined || (running.owner === undefined && running.door === undefined)) return found;
+    const offered = this.#door(running).offered(id);
+    if (offered === undefined) return undefined;
+    const { entityType, entityId } = offered;
+    return { id, state: 'enqueued', entityType, entityId, attempt: 0, isOffered: true };
   }
 
   async counts(shard: number): Promise<ShardCounts> {
@@ -199,8 +218,8 @@ export class SqliteWal implements Wal {
     return (await this.#reads(shard)).deadLetter(id);
   }
 
-  async actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined> {
-    return (await this.#reads(shard)).actorState(entityType, entityId);
+  async actorStates(shard: number, entities: readonly EntityRef[]): Promise<readonly (string | undefined)[]> {
+    return (await this.#reads(shard)).actorStates(entities, this.#clock.now());
   }
 
   async outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {

@@ -21,6 +21,7 @@ import { fatalStoreError } from './errors.js';
 import { inboxOwner, inboxPath } from './inbox.js';
 import { OwnerLock, type OwnerNote, ownNote } from './owner-lock.js';
 import { APPLICATION_ID, createStore, FORMAT_VERSION } from './schema.js';
+import { formatOf, OLDEST_FORMAT, upgradeStore } from './schema-upgrade.js';
 import { prepareLineIndex } from './waiting-lines.js';
 
 const PAGE_BYTES = 2048;
@@ -68,7 +69,7 @@ export function openAsOwner(options: OpenOptions): OwnedStore {
     if (isEmpty(db)) {
       createStore(db, options.clusterId ?? options.newClusterId());
       flushFolder(dirname(path));
-    }
+    } else upgradeStore(db);
     prepareLineIndex(db, options.verifyLineOrder);
     db.prepare("INSERT OR REPLACE INTO meta VALUES ('owner', ?)").run(JSON.stringify(ownNote()));
     return { db, lock, identity: readIdentity(db) };
@@ -81,7 +82,7 @@ export function openAsOwner(options: OpenOptions): OwnedStore {
 
 /** Checks what is there; true when it is a database without anything in it. */
 function isEmptyStore(options: OpenOptions): boolean {
-  const db = checkStore(options);
+  const db = checkStore(options, OLDEST_FORMAT);
   try {
     return isEmpty(db);
   } finally {
@@ -126,12 +127,12 @@ export function openAsReader(options: OpenOptions): OpenedStore {
       `There is no store at ${path}. A reader cannot make one; start the application first, or name its path.`,
     );
   }
-  const db = checkStore(options);
+  const db = checkStore(options, FORMAT_VERSION);
   return { db, identity: readIdentity(db) };
 }
 
-/** Opens an existing file read-only and refuses what is not a whole store of this format and identity. */
-function checkStore(options: OpenOptions): SqliteDatabase {
+/** Opens an existing file read-only and refuses what is not a whole store of a format that is known and of this identity. */
+function checkStore(options: OpenOptions, oldestFormat: number): SqliteDatabase {
   const { driver, path, clusterId } = options;
   const db = driver.open(path, { readOnly: true });
   try {
@@ -143,8 +144,13 @@ function checkStore(options: OpenOptions): SqliteDatabase {
         `The file ${path} is a SQLite database, but not an atomic-queues store. Name another path.`,
       );
     }
-    const version = numberOf(db, 'PRAGMA user_version', 'user_version');
-    if (version !== FORMAT_VERSION) {
+    const version = formatOf(db);
+    if (version >= OLDEST_FORMAT && version < oldestFormat) {
+      throw fatalStoreError(
+        `The store ${path} has format ${version}. Start the application with this version of atomic-queues once: it brings the store to format ${FORMAT_VERSION}, which can be read then.`,
+      );
+    }
+    if (!(version >= oldestFormat && version <= FORMAT_VERSION)) {
       throw fatalStoreError(
         `The store ${path} has format ${version}; this version of atomic-queues reads format ${FORMAT_VERSION}. Use the version that wrote it, or name another path.`,
       );

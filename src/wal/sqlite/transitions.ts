@@ -9,13 +9,16 @@
  */
 import { type EntityKey, entityKey } from '../../message/entity-key.js';
 import type { Envelope } from '../../message/envelope.js';
+import { checkAppend } from '../shard-arrivals.js';
 import { copyEnvelope, copyError, withRecord } from '../shard-records.js';
-import { checkAppend } from '../shard-transitions.js';
-import type { Outcome, StoredMessage, Transition } from '../transition.js';
+import type { Outcome, OutgoingMessage, Sent, StoredMessage, Transition } from '../transition.js';
 import { IllegalTransitionError, type PausedLine } from '../wal.js';
+import { cancelDelayed, makeRoom, promote } from './delayed-moves.js';
 import { splitId } from './ids.js';
 import {
   addToLine,
+  atWork,
+  blocked,
   bury,
   end,
   expired,
@@ -28,11 +31,14 @@ import {
 } from './line-moves.js';
 import { find, findDuplicate, findLetter } from './lookup.js';
 import { type MessageRow, messageOfRow, rowOfMessage, stateOf } from './rows.js';
-import { STATE_BLOCKED, STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
+import { STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
 import { toText } from './text.js';
 import type { Work } from './work.js';
 
 type Of<T extends Transition['type']> = Extract<Transition, { readonly type: T }>;
+
+/** The store has one. */
+const SHARD = 0;
 
 const APPLIED: Outcome = { type: 'applied' };
 const NOT_FOUND: Outcome = { type: 'not-found' };
@@ -48,9 +54,9 @@ export function applyTransition(work: Work, transition: Transition): Outcome {
     case 'complete':
       return complete(work, transition);
     case 'promote':
-      return promote(work, transition.id);
+      return promote(work, transition);
     case 'retry': {
-      const { message, row } = inLine(work, transition, STATE_DISPATCHED);
+      const { message, row } = atWork(work, transition);
       const notBefore = isDelay(transition.delayMs) ? work.now + transition.delayMs : 0;
       const kept = transition.unstarted
         ? { ...message, attempt: message.attempt - 1 }
@@ -59,7 +65,7 @@ export function applyTransition(work: Work, transition: Transition): Outcome {
       return { type: 'retried', notBefore };
     }
     case 'fail': {
-      const { message, row } = inLine(work, transition, STATE_DISPATCHED);
+      const { message, row } = atWork(work, transition);
       const error = copyError(transition.error);
       removeFromLine(work, row);
       bury(work, withRecord(message, work.now, 'failed', error), { state: 'failed', error }, transition.keepVerdict);
@@ -68,26 +74,32 @@ export function applyTransition(work: Work, transition: Transition): Outcome {
     case 'interrupt':
       return interrupt(work, transition);
     case 'block': {
-      const { message, row } = inLine(work, transition, STATE_DISPATCHED);
+      const { message, row } = atWork(work, transition);
       const recorded = withRecord(message, work.now, 'blocked', copyError(transition.error));
       putBack(work, row, { ...recorded, state: 'blocked' });
       return APPLIED;
     }
     case 'unblock': {
-      const { message, row } = inLine(work, transition, STATE_BLOCKED);
-      putBack(work, row, { ...message, state: 'enqueued', notBefore: 0 });
-      return APPLIED;
+      const found = blocked(work, transition.id);
+      if (found === undefined) return NOT_FOUND;
+      const message: StoredMessage = { ...found.message, state: 'enqueued', notBefore: 0 };
+      putBack(work, found.row, message);
+      return { type: 'unblocked', message };
     }
     case 'skip': {
-      const { message, row } = inLine(work, transition, STATE_BLOCKED);
+      const found = blocked(work, transition.id);
+      if (found === undefined) return NOT_FOUND;
+      const { message, row } = found;
+      const last = message.history.at(-1);
+      const reason = last?.outcome === 'interrupted' ? 'interrupted' : 'failed';
       removeFromLine(work, row);
-      bury(work, message, { state: 'failed', error: message.history.at(-1)?.error });
-      return APPLIED;
+      bury(work, message, { state: reason, error: last?.error }, transition.keepVerdict);
+      return { type: 'skipped', message, reason };
     }
     case 'expire':
       return expire(work, transition);
     case 'cancel':
-      return cancel(work, transition.id);
+      return cancel(work, transition);
     case 'replay':
       return replay(work, transition);
     case 'purge': {
@@ -106,6 +118,8 @@ export function applyTransition(work: Work, transition: Transition): Outcome {
       if (work.paused.delete(pauseKey(transition)))
         work.records.setPaused(transition.entityType, transition.entityId, false);
       return APPLIED;
+    case 'relayed':
+      return relayed(work, transition);
     default:
       throw new IllegalTransitionError(`There is no transition '${String((transition as { type: unknown }).type)}'.`);
   }
@@ -115,24 +129,28 @@ function append(work: Work, transition: Of<'append'>): Outcome {
   checkAppend(transition);
   const { numbers, now } = work;
   const { message: envelope, delayMs, runAt, expiresInMs } = transition;
+  if (transition.replace) makeRoom(work, envelope.id);
   const split = splitId(envelope.id);
   const known = findDuplicate(work, envelope, split);
   if (known !== undefined) return known;
   const dueAt = isDelay(delayMs) ? now + delayMs : (runAt ?? 0);
   const expiresAt = expiresInMs === undefined ? 0 : Math.max(1, now + expiresInMs);
   numbers.accepted += 1;
+  // What recurs never takes a place itself, also when it comes after its first time: its copies do.
+  const waits = dueAt > now || envelope.recurrence !== undefined;
   const ended = transition.dispatch === true && expiresAt !== 0 && expiresAt <= now;
-  if (dueAt > now || ended) {
+  if (waits || ended) {
     const fresh = { state: 'enqueued', attempt: 0, interruptions: 0, enqueuedAt: now, expiresAt, history: [] } as const;
-    if (ended) {
+    if (!waits) {
       const message: StoredMessage = { ...copyEnvelope(envelope), ...fresh, seq: numbers.next_seq++, notBefore: 0 };
       rememberMessageId(work, message);
       return expired(work, message);
     }
-    const message: StoredMessage = { ...copyEnvelope(envelope), ...fresh, seq: 0, notBefore: dueAt };
-    work.records.addDelayed(message);
+    const notBefore = dueAt > 0 ? dueAt : now;
+    const message: StoredMessage = { ...copyEnvelope(envelope), ...fresh, seq: 0, notBefore };
+    work.records.addDelayed(numbers, message);
     rememberMessageId(work, message);
-    return { type: 'delayed', notBefore: dueAt };
+    return { type: 'delayed', notBefore };
   }
   const dispatched =
     transition.dispatch === true &&
@@ -159,6 +177,7 @@ function append(work: Work, transition: Of<'append'>): Outcome {
     history: null,
     replay_of: null,
     payload: envelope.payload,
+    reminder: null,
   };
   addToLine(work, row);
   return expiresAt === 0 ? { type: 'appended', seq, dispatched } : { type: 'appended', seq, dispatched, expiresAt };
@@ -197,34 +216,58 @@ function dispatch(work: Work, transition: Of<'dispatch'>): Outcome {
 }
 
 function complete(work: Work, transition: Of<'complete'>): Outcome {
-  const { line, numbers, records } = work;
-  const { seq, keepVerdict, state, outgoing, reply } = transition;
-  const flags = line.flagsInFlight(seq);
-  if (flags === 0 && !keepVerdict && state === undefined && outgoing === undefined) {
-    // The usual case needs nothing of the message.
-    line.remove(seq);
-    numbers.completed += 1;
-    return APPLIED;
+  const { keepVerdict, state, outgoing, reply } = transition;
+  if (keepVerdict || !completeUsual(work, transition)) {
+    const { message, row } = atWork(work, transition);
+    removeFromLine(work, row);
+    end(work, message, { state: 'completed', ...(reply !== undefined && { reply }) }, keepVerdict);
+    if (state !== undefined) work.states.note(row.entity_type, row.entity_id, state, stateEnd(work, transition));
   }
-  const { message, row } = inLine(work, transition, STATE_DISPATCHED);
-  removeFromLine(work, row);
-  end(work, message, { state: 'completed', ...(reply !== undefined && { reply }) }, keepVerdict);
-  if (state !== undefined) records.setActorState(message.entityType, message.entityId, state);
-  for (const { targetShard, message: sent } of outgoing ?? []) records.addOutgoing(targetShard, copyEnvelope(sent));
-  return APPLIED;
+  if (outgoing === undefined || outgoing.length === 0) return APPLIED;
+  return { type: 'sent', sent: outgoing.map((message) => send(work, message)) };
 }
 
-function promote(work: Work, id: string): Outcome {
-  const { numbers, records, now } = work;
-  const place = find(work, id).delayed;
-  const message = place === null ? undefined : records.delayed(place);
-  if (message === undefined || place === null) return NOT_FOUND;
-  if (message.notBefore > now) return { type: 'not-due', dueAt: message.notBefore };
-  records.removeDelayed(id, place);
-  if (message.expiresAt !== 0 && message.expiresAt <= now) return expired(work, message);
-  const queued: StoredMessage = { ...message, seq: numbers.next_seq++, notBefore: 0 };
-  addToLine(work, rowOfMessage(queued, flagsOf(splitId(id), queued.seq, queued.messageId)));
-  return { type: 'queued', message: queued };
+/** The usual case needs little or nothing of the message. False: it is not the usual case, and nothing was done. */
+function completeUsual(work: Work, transition: Of<'complete'>): boolean {
+  const { line, waiting } = work;
+  const { seq, state, starts } = transition;
+  if (starts && waiting.verifies) return false;
+  const flags = starts ? line.flagsRecent(seq) : line.flagsInFlight(seq);
+  if (flags !== undefined && flags !== 0) return false;
+  if (flags === undefined || state !== undefined) {
+    const row = line.settling(seq);
+    if (row?.flags !== 0 || row.state !== (starts ? STATE_ENQUEUED : STATE_DISPATCHED)) return false;
+    if (state !== undefined) work.states.note(row.entity_type, row.entity_id, state, stateEnd(work, transition));
+  }
+  line.remove(seq);
+  if (starts) waiting.left(seq);
+  work.numbers.completed += 1;
+  return true;
+}
+
+function stateEnd(work: Work, { stateTtlMs }: Of<'complete'>): number | null {
+  return stateTtlMs === undefined ? null : work.now + stateTtlMs;
+}
+
+/**
+ * One for this shard is taken in at once, unless offers are left that go first (I4), or earlier ones for this shard wait in
+ * the outbox because there were some then: nothing overtakes those (M15).
+ */
+function send(work: Work, { targetShard, append: asked }: OutgoingMessage): Sent {
+  const transition: Of<'append'> = { ...asked, type: 'append', message: copyEnvelope(asked.message) };
+  if (targetShard === SHARD && !work.offersLeft && !work.records.hasOutgoing(SHARD)) {
+    const outcome = append(work, transition);
+    const row = outcome.type === 'appended' ? work.line.appended(outcome.seq) : undefined;
+    return { type: 'arrived', outcome, ...(row !== undefined && { message: messageOfRow(row) }) };
+  }
+  checkAppend(transition);
+  return { type: 'outbox', entry: work.records.addOutgoing(work.epoch, targetShard, transition) };
+}
+
+function relayed(work: Work, { count }: Of<'relayed'>): Outcome {
+  const isCount = Number.isInteger(count) && count >= 0;
+  if (isCount && (count === 0 || work.records.removeOutgoing(count) === count)) return APPLIED;
+  throw new IllegalTransitionError(`Illegal relayed: the outbox has fewer than ${count} entries.`);
 }
 
 function interrupt(work: Work, transition: Of<'interrupt'>): Outcome {
@@ -232,9 +275,14 @@ function interrupt(work: Work, transition: Of<'interrupt'>): Outcome {
   const error = transition.error === undefined ? undefined : copyError(transition.error);
   const counted = { ...message, interruptions: message.interruptions + 1 };
   const recorded = withRecord(counted, work.now, 'interrupted', error);
+  if (transition.retry && transition.block) throw illegal(transition, ': retry and block exclude each other');
   if (transition.retry) {
     putBack(work, row, { ...recorded, state: 'enqueued', notBefore: 0 });
     return { type: 'retried', notBefore: 0 };
+  }
+  if (transition.block) {
+    putBack(work, row, { ...recorded, state: 'blocked' });
+    return APPLIED;
   }
   removeFromLine(work, row);
   bury(work, recorded, { state: 'interrupted', error }, transition.keepVerdict);
@@ -247,27 +295,20 @@ function expire(work: Work, transition: Of<'expire'>): Outcome {
   if (row === undefined) return NOT_FOUND;
   if (row.state !== STATE_ENQUEUED) throw illegal(transition, `: it must be enqueued and is ${stateOf(row.state)}`);
   if (row.expires_at === null) throw illegal(transition, ': it has no deadline');
-  if (row.attempt > 0) return ALREADY_STARTED;
+  if (row.attempt > 0 || work.runsUnmarked?.(row.seq)) return ALREADY_STARTED;
   if (row.expires_at > work.now) return { type: 'not-due', dueAt: row.expires_at };
   return removeExpired(work, transition);
 }
 
-function cancel(work: Work, id: string): Outcome {
-  const { records } = work;
+function cancel(work: Work, { id, keepVerdict }: Of<'cancel'>): Outcome {
   const { seq, delayed } = find(work, id);
-  if (delayed !== null) {
-    const message = records.delayed(delayed);
-    if (message === undefined) return NOT_FOUND;
-    records.removeDelayed(id, delayed);
-    end(work, message, { state: 'cancelled' });
-    return { type: 'cancelled', message };
-  }
+  if (delayed !== null) return cancelDelayed(work, id, delayed, keepVerdict);
   const row = seq === null ? undefined : work.line.row(seq);
   if (row === undefined) return NOT_FOUND;
-  if (row.state !== STATE_ENQUEUED || row.attempt > 0) return ALREADY_STARTED;
+  if (row.state !== STATE_ENQUEUED || row.attempt > 0 || work.runsUnmarked?.(row.seq)) return ALREADY_STARTED;
   const message = messageOfRow(row);
   removeFromLine(work, row);
-  end(work, message, { state: 'cancelled' });
+  end(work, message, { state: 'cancelled' }, keepVerdict);
   return { type: 'cancelled', message };
 }
 

@@ -5,9 +5,10 @@
 import { type EntityKey, entityKey } from '../../message/entity-key.js';
 import type { SqliteDatabase } from './driver.js';
 import type { Line } from './line.js';
+import type { MessageRow } from './rows.js';
 import { STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
 import type { Statements } from './statements.js';
-import { toText } from './text.js';
+import { fromText, toText } from './text.js';
 
 export interface FirstWaiting {
   readonly seq: number;
@@ -61,6 +62,21 @@ export class WaitingLines {
     const left = (this.#counts.get(key) ?? 1) - 1;
     if (left === 0) this.#counts.delete(key);
     else this.#counts.set(key, left);
+  }
+
+  /** The first message of the entity that is in line ahead of this one, started ones included. Only with `verify`. */
+  ahead(row: MessageRow): number | undefined {
+    const { seq, entity_type: type, entity_id: id } = row;
+    const waiting = this.first(fromText(type), fromText(id));
+    const started = this.statements.get<{ seq: number | null }>(
+      `SELECT min(seq) AS seq FROM messages
+        WHERE seq IN (SELECT value FROM json_each(?)) AND entity_type = ? AND entity_id = ?`,
+      JSON.stringify(this.line.placesInFlight()),
+      type,
+      id,
+    );
+    const first = Math.min(waiting?.seq ?? seq, started?.seq ?? seq);
+    return first < seq ? first : undefined;
   }
 
   /** The first message of the entity that waits or is blocked, as far as it is known. */

@@ -17,6 +17,7 @@ export interface Step {
   readonly payload?: unknown;
   readonly more?: Partial<Append>;
   readonly messageId?: string;
+  readonly recurrence?: string;
 }
 
 export class TestStore {
@@ -58,7 +59,10 @@ export class TestStore {
   }
 
   /** Puts a message into its shard; returns its place there, if it has one. */
-  async append(group: number, { id, entityId, entityType = 'account', payload = {}, more, messageId }: Step) {
+  async append(
+    group: number,
+    { id, entityId, entityType = 'account', payload = {}, more, messageId, recurrence }: Step,
+  ) {
     const shard = this.shardOf(group, entityType, entityId);
     const message = {
       id,
@@ -68,6 +72,7 @@ export class TestStore {
       name: 'Step',
       payload: JSON.stringify(payload),
       ...(messageId !== undefined && { messageId }),
+      ...(recurrence !== undefined && { recurrence }),
     } as const;
     const { outcomes } = await this.commit(shard, { type: 'append', message, ...more });
     const [outcome] = outcomes;

@@ -5,7 +5,7 @@ import { systemRuntime } from '../../../src/runtime/runtime.js';
 import { RedisWal } from '../../../src/wal/redis/redis-wal.js';
 import { reshard } from '../../../src/wal/redis/reshard.js';
 import type { ReshardOptions } from '../../../src/wal/redis/reshard-options.js';
-import type { StoredMessage } from '../../../src/wal/transition.js';
+import { outboxSession, type StoredMessage } from '../../../src/wal/transition.js';
 import { Clients } from '../../redis/clients.js';
 import { RedisCluster, RedisServer } from '../../redis/harness.mjs';
 import { freshPrefix } from '../../redis/redis-wals.js';
@@ -43,27 +43,26 @@ async function fullStore(client: ConstructorParameters<typeof TestStore>[0], sli
       await store.append(group, { ...step('2'), messageId: `waits-${index}` });
       await store.append(group, step('3'));
       await store.append(group, { ...step('delayed'), more: { delayMs: 3_600_000 } });
+      await store.append(group, {
+        ...step('reminder'),
+        recurrence: '{"everyMs":60000}',
+        more: { delayMs: 3_600_000 + index },
+      });
+      const blocks = await store.append(group, {
+        ...step('blocks'),
+        entityId: `b${index}`,
+        more: { dispatch: true },
+      });
+      const error = { name: 'Error', message: 'stop' };
+      await store.commit(blocks.shard, { type: 'block', seq: blocks.seq, error });
+      const timed = await store.append(group, { ...step('timed'), entityId: `t${index}`, more: { dispatch: true } });
+      await store.commit(timed.shard, { type: 'complete', seq: timed.seq, state: '{"t":1}', stateTtlMs: 3_600_000 });
     }
     await store.commit(store.shardOf(group, entityType, 'e1'), { type: 'pause', entityType, entityId: 'e1' });
     for (let slice = 0; slice < slices; slice++) {
       await store.commit(group * slices + slice, { type: 'pause', entityType: `${entityType}-all` });
     }
     const from = store.shardOf(group, entityType, 'e0');
-    const outgoing = (entityId: string) => ({
-      targetShard: store.shardOf(group, entityType, entityId),
-      message: { id: `out-${entityId}`, kind: 'command', entityType, entityId, name: 'Step', payload: '{}' } as const,
-    });
-    const sender = await store.append(group, {
-      id: `${name}-sender`,
-      entityType,
-      entityId: 'f0',
-      more: { dispatch: true },
-    });
-    await store.commit(sender.shard, {
-      type: 'complete',
-      seq: sender.seq,
-      outgoing: ['e3', 'e4', 'e3'].map(outgoing),
-    });
     await store.wal.allowTypes(from, [entityType]);
     await store.client.rpush(`{${store.keyPrefix}:${from}}:inbox`, 'not json');
     await store.commit(from);
@@ -91,7 +90,8 @@ async function contentOf(store: TestStore) {
     states: [],
     quarantine: [],
     statuses: [],
-    outbox: [],
+    reminders: [],
+    blocked: [],
   };
   const sums: Record<string, number> = {};
   for (let shard = 0; shard < GROUPS.length * slices; shard++) {
@@ -117,12 +117,16 @@ async function contentOf(store: TestStore) {
       rest['letters']!.push(letter);
     }
     rest['quarantine']!.push(...(await wal.quarantine(shard, 100)).map(({ text }) => text));
-    rest['outbox']!.push(...(await wal.outbox(shard, 100)).map(({ message }) => message.id));
+    for (const { message } of await wal.reminders(shard, { limit: 1_000 })) rest['reminders']!.push(message);
+    for (const { seq: _, ...blocked } of await wal.blocked(shard, 0, 1_000)) rest['blocked']!.push(blocked);
+    expect(await wal.outbox(shard, 100)).toEqual([]);
   }
   for (const [group, entityType] of TYPES.entries()) {
     for (const entityId of ENTITIES) {
       const shard = store.shardOf(group, entityType, entityId);
-      rest['states']!.push(await wal.actorState(shard, entityType, entityId));
+      const timed = { entityType, entityId: `t${entityId.slice(1, 3).trim()}` };
+      rest['states']!.push(await wal.actorStates(shard, [{ entityType, entityId }]));
+      rest['states']!.push(await wal.actorStates(store.shardOf(group, entityType, timed.entityId), [timed]));
       rest['statuses']!.push(await wal.status(shard, `${GROUPS[group]}-${entityId}-done`));
     }
   }
@@ -241,6 +245,45 @@ describe('reshard', () => {
       ).filter(({ entityId }) => entityId === 'e0');
       expect(ids.at(-1)?.id).toBe(`${GROUPS[group]}-offered`);
     }
+  });
+
+  it('brings outgoing messages to where they go, once and in their order (M15)', async () => {
+    const store = await TestStore.start(await clients.single(server), freshPrefix(), 3);
+    await store.cluster.bind('bank', { account: ['Step'] });
+    const outgoing = ['a', 'b', 'c', 'd', 'e', 'a', 'b'].map((entityId, index) => {
+      const message = { id: `out-${index}`, kind: 'command', entityType: 'account', entityId } as const;
+      return {
+        targetShard: store.shardOf(0, 'account', entityId),
+        append: { type: 'append', message: { ...message, name: 'Step', payload: '{}' } },
+      } as const;
+    });
+    const sender = await store.append(0, { id: 'sender', entityId: 'f', more: { dispatch: true } });
+    await store.commit(sender.shard, { type: 'complete', seq: sender.seq, outgoing });
+    const [first] = await store.wal.outbox(sender.shard, 100);
+    // One of them was relayed before the last owner crashed, and that was not noted any more.
+    const { number, epoch, targetShard, append } = first!;
+    const session = outboxSession(sender.shard, epoch);
+    await store.wal.offer(targetShard, [{ session, number, transition: append }]);
+    await store.release();
+    await reshard(options(store, 2, { groups: 1 }));
+    const moved = await reopened(store, 2);
+    const ids = new Map<string, string[]>();
+    for (const shard of [0, 1]) {
+      expect(await moved.wal.outbox(shard, 100)).toEqual([]);
+      const line = await moved.wal.scan(shard, 0, 1_000);
+      for (const { entityId, id } of await moved.wal.load(
+        shard,
+        line.map(({ seq }) => seq),
+      ))
+        ids.set(entityId, [...(ids.get(entityId) ?? []), id]);
+    }
+    expect(Object.fromEntries(ids)).toEqual({
+      a: ['out-0', 'out-5'],
+      b: ['out-1', 'out-6'],
+      c: ['out-2'],
+      d: ['out-3'],
+      e: ['out-4'],
+    });
   });
 
   it('keeps what was running marked as started when its owner crashed (I2)', async () => {

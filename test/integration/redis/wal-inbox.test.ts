@@ -138,7 +138,25 @@ describe('the keys of a shard', () => {
         { type: 'pause', entityType: 'account', entityId: 'z' },
       ],
       [{ type: 'append', message: contractMessage('d'), runAt: Date.now() + 50 }],
-      [{ type: 'complete', seq: 2, state: '{}', outgoing: [{ targetShard: 1, message: contractMessage('x') }] }],
+      [
+        {
+          type: 'complete',
+          seq: 2,
+          state: '{}',
+          stateTtlMs: 60_000,
+          outgoing: [{ targetShard: 1, append: { type: 'append', message: contractMessage('x') } }],
+        },
+        { type: 'append', message: contractMessage('r', 'r', { recurrence: '{}' }), delayMs: 60_000 },
+      ],
+      [
+        { type: 'relayed', count: 1 },
+        { type: 'cancel', id: 'r' },
+      ],
+      [
+        { type: 'block', seq: 3, error },
+        { type: 'unblock', id: 'b' },
+        { type: 'dispatch', seq: 3 },
+      ],
       [
         { type: 'retry', seq: 3, delayMs: 0, error },
         { type: 'dispatch', seq: 3 },
@@ -162,7 +180,7 @@ describe('the keys of a shard', () => {
     }
     await wal.cleanup(0, epoch, 'me', 100);
     expect(await here()).toBe(all.length);
-    expect(await wal.counts(0)).toMatchObject({ accepted: 6, pending: 0, deadLetters: 0 });
+    expect(await wal.counts(0)).toMatchObject({ accepted: 7, pending: 0, deadLetters: 0 });
     // Beside sentinels, only what is to stay does: marks, numbers, what was sent out.
     let fields = 0;
     for (const key of hash) fields += await client.hlen(key);

@@ -81,6 +81,58 @@ describe('readers of an embedded store', () => {
     expect(existsSync(path)).toBe(true);
   });
 
+  it('shows what is blocked, recurs, or waits in the outbox to anyone who can write SQL (M15, M17)', async () => {
+    const path = join(folder, 'more-views.db');
+    const clock = new ContractClock(Date.UTC(2030, 0, 2, 3, 4, 5, 678));
+    const wal = new SqliteWal({ path, clock });
+    await wal.start();
+    const series = await CommitSeries.open(wal);
+    const { message } = series.append() as Extract<Transition, { type: 'append' }>;
+    const recurrence = '{"everyMs":60000}';
+    await series.commit(...[true, true, true].map((dispatch) => ({ ...series.append(dispatch) })), {
+      type: 'append',
+      message: { ...message, id: 'tick', entityId: 'clock', recurrence },
+      delayMs: 1_000,
+    });
+    clock.nowMs += 1_000;
+    await series.commit(
+      { type: 'block', seq: 1, error: { name: 'RangeError', message: 'not enough' } },
+      { type: 'interrupt', seq: 2, block: true },
+      {
+        type: 'complete',
+        seq: 3,
+        outgoing: [
+          { targetShard: 4, append: { type: 'append', message: { ...message, id: 'sent', entityId: 'far' } } },
+        ],
+      },
+      { type: 'promote', id: 'tick', again: { newId: 'tick-run', notBefore: clock.nowMs + 60_000 } },
+    );
+    const db = defaultDriver().open(path, { readOnly: true });
+    const all = (sql: string): unknown[] =>
+      db
+        .prepare(sql)
+        .all()
+        .map((row) => Object.values(row as object));
+    expect(
+      all('SELECT seq, name, attempt, interruptions, blocked_at, error_name, error_message FROM blocked_messages'),
+    ).toEqual([
+      [1, 'Deposit', 1, 0, '2030-01-02T03:04:06.678Z', 'RangeError', 'not enough'],
+      [2, 'Deposit', 1, 1, '2030-01-02T03:04:06.678Z', null, null],
+    ]);
+    expect(all('SELECT id, entity_id, next_run_at, recurrence, last_run_id FROM reminder_messages')).toEqual([
+      ['tick', 'clock', '2030-01-02T03:05:06.678Z', recurrence, 'tick-run'],
+    ]);
+    expect(all('SELECT target_shard, epoch, number, id, entity_type, entity_id FROM outbox_messages')).toEqual([
+      [4, 1, 1, 'sent', 'account', 'far'],
+    ]);
+    expect(all('SELECT pending, blocked FROM message_counts')).toEqual([[4, 2]]);
+    expect(
+      all("SELECT id, state FROM pending_messages WHERE state IN ('blocked', 'delayed') ORDER BY seq"),
+    ).toHaveLength(3);
+    db.close();
+    await wal.stop();
+  });
+
   it('shows pending, in-flight and dead messages to anyone who can write SQL', async () => {
     const path = join(folder, 'views.db');
     const clock = new ContractClock(Date.UTC(2030, 0, 2, 3, 4, 5, 678));

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LifecycleEvents, MessageSubject } from '../../../src/entity/lifecycle-events.js';
 import { AtomicQueuesError } from '../../../src/message/errors.js';
 import { TypedEvents } from '../../../src/runtime/typed-events.js';
+import type { HistoryEvent } from '../../../src/testing/history.js';
 import { checkHistory } from '../../../src/testing/history-checker.js';
 import {
   formatHistoryEvent,
@@ -17,7 +18,7 @@ import { HistoryRecorder } from '../../../src/testing/history-recorder.js';
 import { recordFinal, recordWal } from '../../../src/testing/history-recording-wal.js';
 import { VirtualRuntime } from '../../../src/testing/virtual-runtime.js';
 import { MemoryWal } from '../../../src/wal/memory/memory-wal.js';
-import type { Transition } from '../../../src/wal/transition.js';
+import { outboxSession, type Transition } from '../../../src/wal/transition.js';
 import { runToy } from './toy-engine.js';
 import { TOY_RULES } from './toy-world.js';
 
@@ -199,5 +200,154 @@ describe('recordWal', () => {
     // The engine here withdrew m3 on its own account, which is the one thing that the history holds against it.
     const report = checkHistory(sink.events, { closedWorld: false });
     expect(report.violations.map(({ invariant, messageId }) => [invariant, messageId])).toEqual([['I8', 'm3']]);
+  });
+
+  it('writes what was never marked, sent, repeated, replaced or blocked as what became durable (I2, M15, M17)', async () => {
+    const { clock } = new VirtualRuntime({ startAtMs: 1_000 });
+    const sink = new HistoryBuffer();
+    const recorder = new HistoryRecorder({ node: 'a', sink });
+    const store = new MemoryWal({ clock });
+    const wal = recordWal(store, recorder);
+    recorder.start();
+    await wal.start();
+    const { epoch } = await wal.open(0, 'one');
+    const error = { name: 'Error', message: 'no' };
+    let number = 0;
+    const commit = (...transitions: readonly Transition[]) => {
+      number += 1;
+      return wal.commit({ shard: 0, epoch, incarnation: 'one', number, transitions });
+    };
+    const reminder = { ...message('r1'), recurrence: '{}' };
+    const run = (id: string, attempt: number, ok: boolean) => {
+      recorder.record({ type: 'started', id, kind: 'command', entityType: 'account', entityId: 'x', attempt, epoch });
+      recorder.record({ type: 'handlerEnded', id, attempt, ok });
+    };
+    const outgoing = ['o1', 'o2'].map((id, targetShard) => ({
+      targetShard,
+      append: { type: 'append', message: message(id) } as const,
+    }));
+    await commit({ type: 'append', message: message('m1') }, { type: 'append', message: message('m2') });
+    run('m1', 1, false);
+    await commit({ type: 'retry', seq: 1, starts: true, delayMs: 0, error });
+    run('m1', 2, true);
+    run('m2', 1, false);
+    await commit({ type: 'complete', seq: 1, starts: true, outgoing }, { type: 'block', seq: 2, starts: true, error });
+    await commit({ type: 'skip', id: 'm2' }, { type: 'unblock', id: 'm2' });
+    await commit({ type: 'append', message: reminder }, { type: 'append', message: reminder, replace: true });
+    await commit({ type: 'promote', id: 'r1', again: { newId: 'c1', notBefore: 9_000 } });
+    await wal.offer(0, [
+      { session: outboxSession(3, 7), number: 1, transition: { type: 'append', message: message('o9') } },
+    ]);
+    await commit();
+    await recordFinal(store, recorder, [0]);
+    const facts = sink.events.filter(({ type }) => !type.startsWith('commit') && type !== 'final');
+    expect(facts.map((event) => [event.type, ...('id' in event ? [event.id] : []), ...attemptOf(event)])).toEqual([
+      ['nodeStarted'],
+      ['opened'],
+      ['accepted', 'm1'],
+      ['accepted', 'm2'],
+      ['started', 'm1', 1],
+      ['handlerEnded', 'm1', 1],
+      ['dispatched', 'm1', 1],
+      ['retried', 'm1'],
+      ['started', 'm1', 2],
+      ['handlerEnded', 'm1', 2],
+      ['started', 'm2', 1],
+      ['handlerEnded', 'm2', 1],
+      ['dispatched', 'm1', 2],
+      ['ended', 'm1'],
+      ['accepted', 'o1'],
+      ['dispatched', 'm2', 1],
+      ['blocked', 'm2'],
+      ['ended', 'm2'],
+      ['accepted', 'r1'],
+      ['accepted', 'r1'],
+      ['accepted', 'c1'],
+      ['accepted', 'o9'],
+    ]);
+    expect(facts.flatMap((event) => (event.type === 'accepted' ? [event.from] : []))).toEqual([
+      undefined,
+      undefined,
+      'handler',
+      'reminder',
+      'reminder',
+      'reminder',
+      'handler',
+    ]);
+    // Nobody wrote that m1 and m2 were enqueued; all else has its maker.
+    const rules = { entityTypes: { account: { stateOnly: true, maxAttempts: 2 } } };
+    expect(
+      checkHistory(sink.events, rules).violations.map(({ invariant, messageId }) => [invariant, messageId]),
+    ).toEqual([
+      ['I2', 'm1'],
+      ['I2', 'm2'],
+    ]);
+  });
+});
+
+function attemptOf(event: HistoryEvent): readonly number[] {
+  return 'attempt' in event ? [event.attempt] : [];
+}
+
+describe('a state-only handler in a history', () => {
+  const rules = { closedWorld: false, storeTold: true, entityTypes: { account: { stateOnly: true, maxAttempts: 2 } } };
+
+  function history(act: (recorder: HistoryRecorder, start: (attempt: number, epoch: number) => void) => void) {
+    const sink = new HistoryBuffer();
+    const recorder = new HistoryRecorder({ node: 'a', sink });
+    recorder.start();
+    const subject = { id: 'm1', kind: 'command', entityType: 'account', entityId: 'x' } as const;
+    recorder.record({ type: 'opened', shard: 0, epoch: 1 });
+    recorder.record({ type: 'accepted', ...subject });
+    act(recorder, (attempt, epoch) => recorder.record({ type: 'started', ...subject, attempt, shard: 0, epoch }));
+    return checkHistory(sink.events, rules).violations.map(({ invariant }) => invariant);
+  }
+  const settled = { type: 'handlerEnded', id: 'm1', ok: true } as const;
+
+  it('may start again under the same attempt when its owner is gone before anything was durable (I2)', () => {
+    const crashes = history((recorder, start) => {
+      for (let life = 1; life <= 6; life++) {
+        start(1, life);
+        recorder.record({ ...settled, attempt: 1 });
+        recorder.record({ type: 'crashed' });
+        recorder.start();
+        recorder.record({ type: 'opened', shard: 0, epoch: life + 1 });
+      }
+      start(1, 7);
+    });
+    expect(crashes).toEqual([]);
+    const takenOver = history((recorder, start) => {
+      start(1, 1);
+      recorder.record({ ...settled, attempt: 1 });
+      recorder.record({ type: 'opened', shard: 0, epoch: 2 });
+      start(1, 2);
+    });
+    expect(takenOver).toEqual([]);
+  });
+
+  it('starts neither twice under one owner, nor after its end was durable, nor more often than it may (I2)', () => {
+    const twice = history((recorder, start) => {
+      start(1, 1);
+      recorder.record({ ...settled, attempt: 1 });
+      start(1, 1);
+    });
+    expect(twice).toContain('I2');
+    const afterEnd = history((recorder, start) => {
+      start(1, 1);
+      recorder.record({ ...settled, attempt: 1 });
+      recorder.record({ type: 'ended', id: 'm1', state: 'completed' });
+      recorder.record({ type: 'opened', shard: 0, epoch: 2 });
+      start(1, 2);
+    });
+    expect(afterEnd).toContain('I2');
+    const tooOften = history((recorder, start) => {
+      for (const attempt of [1, 2, 3]) {
+        start(attempt, 1);
+        recorder.record({ ...settled, attempt, ok: false });
+        recorder.record({ type: 'dispatched', id: 'm1', attempt });
+        recorder.record({ type: 'retried', id: 'm1', reason: 'failed' });
+      }
+    });
+    expect(tooOften).toContain('I2');
   });
 });

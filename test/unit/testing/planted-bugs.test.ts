@@ -20,7 +20,7 @@ function repeat(seed: number): string {
 }
 
 describe('a history without a fault', () => {
-  it('gives no violation, whatever was retried, delayed, cancelled, replayed or crashed', () => {
+  it('gives no violation, whatever was retried, delayed, cancelled, replayed or crashed', { timeout: 60_000 }, () => {
     const seen = new Set<string>();
     for (const seed of seeds(600)) {
       const { events } = runToy(seed);
@@ -49,7 +49,7 @@ describe('a history without a fault', () => {
     }
   });
 
-  it('gives no violation when the logs of the nodes are only put one behind the other', () => {
+  it('gives no violation when the logs of the nodes are only put one behind the other', { timeout: 60_000 }, () => {
     for (const seed of seeds(200)) {
       const { events } = runToy(seed);
       // A verdict of the whole log comes last; the rest is cut apart by node.

@@ -177,6 +177,7 @@ export abstract class ToyWorld {
       completed: this.counts.completed - back + off,
       pending: pending.length,
       deadLetters: deadLetters.length,
+      blocked: 0,
     };
     this.log(node, { type: 'final', counts, pending, deadLetters });
   }

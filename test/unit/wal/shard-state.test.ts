@@ -12,7 +12,7 @@ const retention = { entryTtlMs: 5_000, verdictsMax: 4 };
 /** The state without the slack of its lists, for comparing. */
 function meaning(state: ShardState): unknown {
   const tight = <T>(list: { items: T[]; head: number }): T[] => list.items.slice(list.head);
-  const { line, letters, entities, delayedTimes, verdictTimes, ...rest } = structuredClone(state);
+  const { line, letters, entities, delayedTimes, verdictTimes, actorStateTimes, ...rest } = structuredClone(state);
   return {
     ...rest,
     line: [line.entries, line.order.filter((number) => line.entries.has(number))],
@@ -20,6 +20,7 @@ function meaning(state: ShardState): unknown {
     entities: new Map([...entities].map(([key, places]) => [key, tight(places)])),
     delayedTimes: tight(delayedTimes),
     verdictTimes: tight(verdictTimes),
+    actorStateTimes: tight(actorStateTimes),
   };
 }
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { runGeneratedSequence, type WalFactory, walContractCases } from '../../../src/testing/wal-contract.js';
 import { MemoryStore, MemoryWal } from '../../../src/wal/memory/memory-wal.js';
+import type { OutboxEntry } from '../../../src/wal/transition.js';
 import type { CommitAnswer, CommitRequest, MessageHead, Offer, OpenedShard } from '../../../src/wal/wal.js';
 
 type Fault = (base: typeof MemoryWal) => typeof MemoryWal;
@@ -61,6 +62,47 @@ const faults: Readonly<Record<string, Fault>> = {
         const opened = await super.open(shard, incarnation);
         this.store.shard(shard).epoch = Math.max(1, epoch);
         return { ...opened, epoch: Math.max(1, epoch) };
+      }
+    },
+  'forgets which messages run unmarked': (base) =>
+    class extends base {
+      override commit({ runsUnmarked: _forgotten, ...request }: CommitRequest): Promise<CommitAnswer> {
+        return super.commit(request);
+      }
+    },
+  'replaces no delayed message': (base) =>
+    class extends base {
+      override commit(request: CommitRequest): Promise<CommitAnswer> {
+        const transitions = request.transitions.map((move) =>
+          move.type === 'append' ? { ...move, replace: false } : move,
+        );
+        return super.commit({ ...request, transitions });
+      }
+    },
+  'keeps actor states for good': (base) =>
+    class extends base {
+      override commit(request: CommitRequest): Promise<CommitAnswer> {
+        const transitions = request.transitions.map((move) =>
+          move.type === 'complete' ? { ...move, stateTtlMs: undefined } : move,
+        );
+        return super.commit({ ...request, transitions });
+      }
+    },
+  'lists what it has relayed': (base) =>
+    class extends base {
+      override async outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {
+        this.#seen.push(...(await super.outbox(shard, 1_000)).filter((entry) => !this.#seen.includes(entry)));
+        return this.#seen.slice(0, limit);
+      }
+      readonly #seen: OutboxEntry[] = [];
+    },
+  'lets a reminder run over itself': (base) =>
+    class extends base {
+      override commit(request: CommitRequest): Promise<CommitAnswer> {
+        const transitions = request.transitions.map((move) =>
+          move.type === 'promote' && move.again ? { ...move, again: { ...move.again, overlap: true } } : move,
+        );
+        return super.commit({ ...request, transitions });
       }
     },
   'pages include the cursor': (base) =>

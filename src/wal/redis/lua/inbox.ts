@@ -41,6 +41,20 @@ return {0, #fresh}
 `;
 
 /**
+ * Looks for offers by what is in their texts.
+ *
+ * KEYS: 1 inbox. ARGV: 1 first place, 2 last one, 3 bytes that an offer may have, 4 the text that is looked for.
+ * Answers: the offers. Writes nothing.
+ */
+export const FIND_OFFERS = `
+local found = {}
+for _, entry in ipairs(redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2])) do
+  if #entry <= tonumber(ARGV[3]) and string.find(entry, ARGV[4], 1, true) then found[#found + 1] = entry end
+end
+return found
+`;
+
+/**
  * Looks at the oldest offers and takes nothing.
  *
  * KEYS: 1 inbox, 2 types. ARGV: 1 how many, 2 bytes of them, 3 bytes of one.
