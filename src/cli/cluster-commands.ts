@@ -1,6 +1,14 @@
 /** Commands for a store that several nodes share: `nodes`, `quarantine`, `reshard`. */
 import { type Command } from 'commander';
-import { nodesJson, nodesText, type QuarantineRow, quarantineJson, quarantineText } from './cluster-view.js';
+import type { SharedWal } from '../wal/wal.js';
+import {
+  heldBackRows,
+  nodesJson,
+  nodesText,
+  type QuarantineRow,
+  quarantineJson,
+  quarantineText,
+} from './cluster-view.js';
 import { commandRuntime } from './command-runtime.js';
 import { type CommandStore, eachShard, type SharedStore, withStore } from './command-store.js';
 import { type ConsoleIo, UsageError, wantsColour } from './console-io.js';
@@ -22,6 +30,7 @@ interface NodesOptions extends GlobalOptions {
 
 interface QuarantineOptions extends GlobalOptions {
   readonly limit?: number | undefined;
+  readonly reopen?: number | undefined;
 }
 
 interface ReshardCommandOptions extends GlobalOptions {
@@ -47,12 +56,23 @@ export function addClusterCommands(program: Command, io: ConsoleIo): void {
     });
   program
     .command('quarantine')
-    .description('list what was offered to a store on Redis and cannot be taken in, newest first')
+    .description(
+      'list what was offered to a store on Redis and cannot be taken in, newest first, and the shards that nodes hold back',
+    )
     .option('--limit <n>', 'offers to show, 1 to 1000 (default: 100)', parseCount(1, 1000))
+    .option(
+      '--reopen <shard>',
+      'let a shard be opened at once that nodes hold back because none survived opening it',
+      parseCount(0, Number.MAX_SAFE_INTEGER),
+    )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<QuarantineOptions>();
       const limit = options.limit ?? QUARANTINE_LIMIT;
       await withSharedStore(io, options, async ({ wal }, { shards }) => {
+        if (options.reopen !== undefined) {
+          await reopen(io, options, wal, shards, options.reopen);
+          return;
+        }
         const found = await eachShard(
           shards,
           async (shard): Promise<QuarantineRow[]> =>
@@ -62,8 +82,9 @@ export function addClusterCommands(program: Command, io: ConsoleIo): void {
           .flat()
           .sort((left, right) => right.at - left.at)
           .slice(0, limit);
-        if (options.json) printJson(io, quarantineJson(rows));
-        else print(io, quarantineText(rows, wantsColour(io)));
+        const held = heldBackRows(shards, await wal.signs(shards));
+        if (options.json) printJson(io, quarantineJson(rows, held));
+        else print(io, quarantineText(rows, held, wantsColour(io)));
       });
     });
   program
@@ -93,6 +114,27 @@ export function addClusterCommands(program: Command, io: ConsoleIo): void {
         watchMs: options.watch ?? RESHARD_WATCH_MS,
       });
     });
+}
+
+async function reopen(
+  io: ConsoleIo,
+  options: GlobalOptions,
+  wal: SharedWal,
+  shards: readonly number[],
+  shard: number,
+): Promise<void> {
+  if (!shards.includes(shard)) {
+    throw new UsageError(
+      shards.length === 0
+        ? 'No node has been in this store yet: there are no shards.'
+        : `There is no shard ${shard}; there are ${Math.min(...shards)} to ${Math.max(...shards)}.`,
+    );
+  }
+  const [sign] = await wal.signs([shard]);
+  const openings = sign?.openings ?? 0;
+  await wal.forgetOpenings(shard);
+  if (options.json) printJson(io, { shard, openings });
+  else print(io, `Shard ${shard} may be opened at once (openings without a survivor so far: ${openings}).`);
 }
 
 async function withSharedStore(

@@ -1,5 +1,8 @@
 /** Shards, nodes and quarantined offers of a shared store: read, as text and as JSON. */
+
 import type { ClusterView, NodeRecord } from '../cluster/cluster-store.js';
+import { OPENINGS_TRUSTED } from '../cluster/opening-guard.js';
+import { ownEntry } from '../cluster/own-entry.js';
 import type { ShardCounts } from '../wal/transition.js';
 import type { QuarantinedOffer, SignOfLife } from '../wal/wal.js';
 import { eachShard, type SharedStore } from './command-store.js';
@@ -84,7 +87,7 @@ export function nodesJson({ bindings, assignments }: ClusterView, nodes: readonl
       group,
       index,
       types,
-      ...(assignments[group] !== undefined && { assignment: assignments[group] }),
+      ...(Object.hasOwn(assignments, group) && { assignment: assignments[group] }),
     })),
   };
 }
@@ -105,7 +108,7 @@ export function nodesText({ bindings, assignments }: ClusterView, nodes: readonl
       ? 'No nodes.'
       : table(['node', 'group', 'state', 'alive', 'shards', 'waiting', 'version'], rows, colour);
   const groups = bindings.map(({ group, index, types }) => {
-    const assignment = assignments[group];
+    const assignment = ownEntry(assignments, group);
     return [
       printable(group),
       String(index),
@@ -130,11 +133,38 @@ export interface QuarantineRow extends QuarantinedOffer {
   readonly shard: number;
 }
 
-export function quarantineJson(rows: readonly QuarantineRow[]): Record<string, unknown> {
-  return { offers: rows.map(({ shard, at, reason, text }) => ({ shard, at: iso(at), reason, text })) };
+/** A shard that nodes hold back because none survived opening it (M13). */
+export interface HeldBackRow {
+  readonly shard: number;
+  readonly openings: number;
 }
 
-export function quarantineText(rows: readonly QuarantineRow[], colour: boolean): string {
+export function heldBackRows(shards: readonly number[], signs: readonly SignOfLife[]): readonly HeldBackRow[] {
+  return shards
+    .map((shard, index) => ({ shard, openings: signs[index]?.openings ?? 0 }))
+    .filter(({ openings }) => openings >= OPENINGS_TRUSTED);
+}
+
+export function quarantineJson(
+  rows: readonly QuarantineRow[],
+  heldBack: readonly HeldBackRow[],
+): Record<string, unknown> {
+  return { heldBack, offers: rows.map(({ shard, at, reason, text }) => ({ shard, at: iso(at), reason, text })) };
+}
+
+export function quarantineText(
+  rows: readonly QuarantineRow[],
+  heldBack: readonly HeldBackRow[],
+  colour: boolean,
+): string {
+  const held = heldBack.map(
+    ({ shard, openings }) =>
+      `Shard ${shard} is held back: ${openings} openings in a row without a survivor. Look for what kills its nodes, then: quarantine --reopen ${shard}`,
+  );
+  return [...held, offersText(rows, colour)].join('\n');
+}
+
+function offersText(rows: readonly QuarantineRow[], colour: boolean): string {
   if (rows.length === 0) return 'Nothing is in quarantine.';
   const cells = rows.map(({ shard, at, reason, text }) => [
     String(shard),

@@ -3,19 +3,21 @@
  * into the inbox of its shard, from where the owner takes it. Nobody needs to be there for that (I1).
  */
 import { chainOf, refuseDeadlock, withChain } from '../entity/deadlock.js';
-import type { MessageDoor } from '../entity/engine.js';
+import type { MessageDoor, ReminderTimes } from '../entity/engine.js';
 import { checkOptions } from '../entity/enqueue-options.js';
-import { currentStart } from '../entity/message-context.js';
+import { envelopeOf, forgottenOf, reminderOf, timesOf, withOwnHeaders } from '../entity/envelopes.js';
+import { type ActiveMessage, currentStart } from '../entity/message-context.js';
+import { noteAppend, noteOutgoing, type OutgoingPlaces, openOutbox, refuseWaiting } from '../entity/outgoing.js';
+import { forgottenRecurrence } from '../entity/recurrence.js';
 import { notAccepted, notForBulk, replyTimeout } from '../entity/refusals.js';
 import { ReplyWaiter } from '../entity/reply-waiter.js';
 import type { RunningSlots } from '../entity/running-slots.js';
 import type { Receipt, Submission, WaitOptions } from '../entity/submission.js';
-import { envelopeOf, timesOf, withOwnHeaders } from '../entity/submitter.js';
 import { type EntityKey, entityKey } from '../message/entity-key.js';
 import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import type { ResolvedConfig } from '../runtime/config.js';
 import type { Deadlines } from '../runtime/deadlines.js';
-import { type OfferedTransition, ShardFullError } from '../wal/wal.js';
+import { type OfferedTransition, ShardFullError, type SharedWal } from '../wal/wal.js';
 import type { OfferPlace, OfferSender } from './offer-sender.js';
 import type { RemoteWaits } from './remote-waits.js';
 import type { Routes } from './routes.js';
@@ -36,14 +38,31 @@ export interface ClusterDoorOptions {
   readonly isFull: (entityType: string) => boolean;
   readonly ask: (shard: number, submission: Submission, waiter: ReplyWaiter) => void;
   readonly withdraw: (shard: number, id: string) => void;
+  readonly knownId: SharedWal['knownId'];
+  readonly clusterId: () => string;
+  readonly now: () => number;
 }
 
 type Append = Extract<OfferedTransition, { readonly type: 'append' }>;
 
 export class ClusterDoor implements MessageDoor {
-  constructor(private readonly options: ClusterDoorOptions) {}
+  /** For handlers that send with their completion. */
+  readonly places: OutgoingPlaces;
+
+  constructor(private readonly options: ClusterDoorOptions) {
+    this.places = {
+      get clusterId() {
+        return options.clusterId();
+      },
+      shardOf: (submission) => this.place(submission).shard,
+      sourceOf: (active) => this.sourceOf(active),
+      admit: (submission, key, shard, active, count) => this.admitOutgoing(submission, key, shard, active, count),
+    };
+  }
 
   enqueue(submission: Submission): Promise<Receipt> {
+    const sender = openOutbox();
+    if (sender !== undefined) return Promise.resolve(noteOutgoing(sender, [submission], this.places)[0] as Receipt);
     const { shard } = this.place(submission);
     this.refuse(submission, currentStart() !== undefined);
     const tenure = this.options.serving(shard);
@@ -55,10 +74,11 @@ export class ClusterDoor implements MessageDoor {
       );
     check(submission);
     const append = this.appendOf(shard, withOwnHeaders(submission));
-    return this.offer(shard, append).then(() => ({ id: append.message.id }));
+    return this.offer(shard, append).then(() => this.receiptOf(shard, append.message));
   }
 
   enqueueAndWait(given: Submission, options: WaitOptions): Promise<unknown> {
+    refuseWaiting(given);
     const { key, shard } = this.place(given);
     this.refuse(given, false);
     const tenure = this.options.serving(shard);
@@ -91,6 +111,8 @@ export class ClusterDoor implements MessageDoor {
 
   /** All of one shard in one call, which the store takes whole or not at all; receipts in the order of the submissions. */
   async enqueueBulk(submissions: readonly Submission[]): Promise<Receipt[]> {
+    const sender = openOutbox();
+    if (sender !== undefined) return noteOutgoing(sender, submissions, this.places);
     const shards = new Map<number, number[]>();
     submissions.forEach((submission, index) => {
       const { shard } = this.place(submission);
@@ -119,6 +141,35 @@ export class ClusterDoor implements MessageDoor {
     return receipts;
   }
 
+  /** Handed in like any message; the owner of the entity need not be there. */
+  async remind(submission: Submission, reminder: ReminderTimes): Promise<void> {
+    const { shard } = this.place(submission);
+    const append = reminderOf(withOwnHeaders(submission), reminder);
+    const sender = openOutbox();
+    if (sender !== undefined) {
+      noteAppend(sender, shard, append);
+      return;
+    }
+    this.refuse(submission, currentStart() !== undefined);
+    check(submission);
+    await this.offer(shard, append);
+  }
+
+  async forgetReminder(entityType: string, entityId: string, id: string, name: string): Promise<void> {
+    const { shard } = this.place({ entityType, entityId, name });
+    const sender = openOutbox();
+    if (sender !== undefined) {
+      const recurrence = JSON.stringify(forgottenRecurrence(name, this.options.now()));
+      noteAppend(sender, shard, forgottenOf(entityType, entityId, id, recurrence));
+      return;
+    }
+    try {
+      await this.options.sender(shard).offer({ type: 'cancel', id });
+    } catch (error) {
+      throw refusedOffer(error as Error, { entityType, entityId });
+    }
+  }
+
   /**
    * A shard that is lost while a message is on its way into it, and surely has not taken it, is no fault of the caller's:
    * the message goes where the shard is now.
@@ -144,7 +195,17 @@ export class ClusterDoor implements MessageDoor {
     } catch (error) {
       throw refusedOffer(error as Error, subject);
     }
-    return appends.map(({ message }) => ({ id: message.id }));
+    return Promise.all(appends.map(({ message }) => this.receiptOf(shard, message)));
+  }
+
+  /**
+   * With the first one's id, where the shard knows the `messageId` by now. Of two that were sent at the same time, before an
+   * owner took one in, both may be told their own id, and the second one's is never known to the store.
+   */
+  private async receiptOf(shard: number, { id, messageId, entityType, entityId }: Append['message']): Promise<Receipt> {
+    if (messageId === undefined) return { id };
+    const first = await this.options.knownId(shard, { entityType, entityId }, messageId).catch(() => undefined);
+    return { id: first ?? id };
   }
 
   private offerAndWait(shard: number, submission: Submission, waiter: ReplyWaiter): string {
@@ -181,15 +242,42 @@ export class ClusterDoor implements MessageDoor {
     return { type: 'append', message, ...timesOf(submission.options) };
   }
 
-  private place({ entityType, entityId, name }: Submission): { key: EntityKey; shard: number } {
+  private place({ entityType, entityId, name }: Pick<Submission, 'entityType' | 'entityId' | 'name'>): {
+    key: EntityKey;
+    shard: number;
+  } {
     const key = entityKey(entityType, entityId);
     const shard = this.options.routes().shardOf(entityType, key);
     if (shard !== undefined) return { key, shard };
+    // In a store that was emptied nothing is known any more, and that is the reason to tell.
+    const refusal = this.options.refusal({ entityType, entityId, name }, false);
+    if (refusal?.code === 'STORE_DEGRADED') throw refusal;
     throw new AtomicQueuesError(
       'UNKNOWN_ENTITY_TYPE',
       `No node of the cluster has ever had handlers for entity type "${entityType}".`,
       { subject: { entityType, entityId, name } },
     );
+  }
+
+  private sourceOf({ entityType, entityId }: ActiveMessage): number {
+    const shard = this.options.routes().shardOf(entityType, entityKey(entityType, entityId));
+    if (shard === undefined) throw new Error(`No shard for entity type "${entityType}", which runs here.`);
+    return shard;
+  }
+
+  /** What is sent with a completion is let in like anything else, as far as this node can see. */
+  private admitOutgoing(
+    { entityType, entityId, name }: Submission,
+    key: EntityKey,
+    shard: number,
+    active: ActiveMessage,
+    count: number,
+  ): void {
+    const subject = { entityType, entityId, name };
+    if (this.options.isFull(entityType)) throw deadLettersFull(entityType, subject);
+    this.options.serving(this.sourceOf(active))?.owner.outbox.admit(subject);
+    const target = this.options.serving(shard)?.owner;
+    target?.door.admit(key, subject, count, count, target.directory.hasWork(key) ? 0 : 1);
   }
 
   /** Whoever owns the entity: what this node cannot follow any more it does not begin (I8). */
@@ -198,11 +286,7 @@ export class ClusterDoor implements MessageDoor {
     const refusal = this.options.refusal(subject, finishing);
     if (refusal !== undefined) throw refusal;
     if (isVolatile || !this.options.isFull(entityType)) return;
-    throw new AtomicQueuesError(
-      'STORE_DEGRADED',
-      `Entity type "${entityType}" has as many dead letters on a node as its deadLettersMax. Replay or purge some; new messages of this type are refused until then.`,
-      { subject },
-    );
+    throw deadLettersFull(entityType, subject);
   }
 
   private timedOut(
@@ -225,6 +309,14 @@ export class ClusterDoor implements MessageDoor {
 
 function check({ entityType, entityId, name, options, isVolatile }: Submission): void {
   checkOptions(options, { entityType, entityId, name }, isVolatile);
+}
+
+function deadLettersFull(entityType: string, subject: ErrorSubject): AtomicQueuesError {
+  return new AtomicQueuesError(
+    'STORE_DEGRADED',
+    `Entity type "${entityType}" has as many dead letters on a node as its deadLettersMax. Replay or purge some; new messages of this type are refused until then.`,
+    { subject },
+  );
 }
 
 /** A bulk is whole in each shard, not across them: what was accepted all the same is told. */

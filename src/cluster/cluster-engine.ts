@@ -17,6 +17,7 @@ import { shuttingDown } from '../entity/refusals.js';
 import type { StopReport } from '../entity/shutdown.js';
 import { Verdicts } from '../entity/verdicts.js';
 import { decodeReply, encodeReply } from '../message/codec.js';
+import { entityKey } from '../message/entity-key.js';
 import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import type { MessageRegistry } from '../message/message-registry.js';
 import type { ResolvedConfig } from '../runtime/config.js';
@@ -35,6 +36,7 @@ import { MailRoom } from './mail-room.js';
 import { MasterOffice } from './master-office.js';
 import type { MembershipState } from './membership.js';
 import { OfferSenders } from './offer-senders.js';
+import { holdBackMs } from './opening-guard.js';
 import { Outlook } from './outlook.js';
 import { handledTypes, ownRecord } from './own-record.js';
 import { RemoteWaits } from './remote-waits.js';
@@ -103,7 +105,7 @@ export class ClusterEngine implements Engine {
     this.serverId = cluster.serverId ?? this.incarnation;
     const outlook = new Outlook(cluster.serviceGroup, this.serverId);
     this.outlook = outlook;
-    this.share = new NodeShare(config.maxRunningHandlers);
+    this.share = new NodeShare(config.maxRunningHandlers, config.maxResidentActors);
     this.deadlines = new Deadlines(clock, timers);
     const verdicts = new Verdicts((text) => decodeReply(text, config));
     this.waits = new RemoteWaits({
@@ -181,6 +183,12 @@ export class ClusterEngine implements Engine {
         events.emit('shardLost', { shard, error });
         if (!(error instanceof StaleEpochError)) void this.tenures.look();
       },
+      heldBack: (shard, openings) => {
+        logger.error(
+          `Shard ${shard} was opened ${openings} times in a row and no node survived it: it is held back for ${holdBackMs(openings)} ms. "quarantine --reopen ${shard}" lets it be opened at once.`,
+        );
+        events.emit('shardHeldBack', { shard, openings });
+      },
       storeGone: (error) => this.lose(error),
       moveDeadlineMs: MOVE_DEADLINE_MS,
     });
@@ -211,6 +219,9 @@ export class ClusterEngine implements Engine {
           .offer({ type: 'cancel', id })
           .catch(() => {});
       },
+      knownId: (shard, entity, messageId) => wal.knownId(shard, entity, messageId),
+      clusterId: () => wal.description.clusterId,
+      now: () => clock.now(),
     });
     this.operations = new ClusterOperations({
       wal,
@@ -220,6 +231,7 @@ export class ClusterEngine implements Engine {
       address: this.incarnation,
       serving: (shard) => this.tenures.serving(shard),
       tenures: () => this.tenures.all(),
+      offer: (shard, transition) => this.senders.to(shard).offer(transition),
       timeoutMs: Math.max(config.replyTimeout, 2 * cluster.leaseMs),
     });
   }
@@ -246,12 +258,20 @@ export class ClusterEngine implements Engine {
     return this.outlook.routes.allShards();
   }
 
+  shardOf(entityType: string, entityId: string): number | undefined {
+    return this.outlook.routes.shardOf(entityType, entityKey(entityType, entityId));
+  }
+
   takenElsewhere(entityType: string, name: string): boolean {
     return this.outlook.routes.takes(entityType, name);
   }
 
   typesElsewhere(): readonly string[] {
     return this.outlook.routes.types();
+  }
+
+  namesElsewhere(entityType: string): readonly string[] {
+    return this.outlook.routes.names(entityType);
   }
 
   async knowsType(entityType: string): Promise<boolean> {
@@ -268,6 +288,7 @@ export class ClusterEngine implements Engine {
       isMaster: this.office.isMaster,
       nodes: live.map(({ record }) => record),
       shards: this.tenures.all().map(({ shard, epoch, depth, state }) => ({ shard, epoch, pending: depth, state })),
+      heldBack: [...this.tenures.heldBack].map(([shard, openings]) => ({ shard, openings })),
     };
   }
 
@@ -336,6 +357,8 @@ export class ClusterEngine implements Engine {
     await this.heart.leave();
     this.phase = 'closed';
     this.waits.stop();
+    this.operations.stop();
+    this.senders.stop();
     await this.mail.close();
     this.deadlines.stop();
     await store.stop();
@@ -488,6 +511,8 @@ export interface ClusterDescription {
     readonly pending: number;
     readonly state: 'opening' | 'serving' | 'leaving' | 'ended';
   }[];
+  /** Shards that this node holds back because nobody survived opening them so many times in a row (M13). */
+  readonly heldBack: readonly { readonly shard: number; readonly openings: number }[];
 }
 
 function stillInStore(messageId: string, subject: ErrorSubject): AtomicQueuesError {

@@ -7,7 +7,9 @@ import type { MessageStatus } from '../entity/operations.js';
 import { entityKey } from '../message/entity-key.js';
 import { AtomicQueuesError } from '../message/errors.js';
 import type { Runtime } from '../runtime/runtime.js';
-import type { SharedWal } from '../wal/wal.js';
+import type { OfferedTransition, SharedWal } from '../wal/wal.js';
+import type { OfferPlace } from './offer-sender.js';
+import { OfferedCancels } from './offered-cancels.js';
 import { findStatus } from './remote-waits.js';
 import { perform } from './request-desk.js';
 import type { Requests } from './requests.js';
@@ -20,6 +22,8 @@ export interface ClusterOperationsOptions {
   readonly routes: () => Routes;
   readonly runtime: Runtime;
   readonly requests: Requests;
+  /** Puts a wish into the shard's inbox; resolves when it is durable. */
+  readonly offer: (shard: number, transition: OfferedTransition) => Promise<OfferPlace>;
   readonly address: string;
   readonly serving: (shard: number) => Tenure | undefined;
   readonly tenures: () => readonly Tenure[];
@@ -28,11 +32,23 @@ export interface ClusterOperationsOptions {
 }
 
 export class ClusterOperations implements MessageOperations {
-  constructor(private readonly options: ClusterOperationsOptions) {}
+  private readonly cancels: OfferedCancels;
+
+  constructor(private readonly options: ClusterOperationsOptions) {
+    this.cancels = new OfferedCancels(options);
+  }
+
+  /** Whoever still waits for the outcome of a wish hears that it is not known. */
+  stop(): void {
+    this.cancels.stop();
+  }
 
   async status(id: string): Promise<MessageStatus> {
     const found = await this.find(id);
-    if (found !== undefined) return found.record;
+    if (found !== undefined) {
+      const { isOffered: _internal, ...status } = found.record;
+      return status;
+    }
     for (const tenure of this.options.tenures()) {
       const state = tenure.owner.verdicts.recent.find(id);
       if (state !== undefined) return { id, state };
@@ -43,6 +59,8 @@ export class ClusterOperations implements MessageOperations {
   async cancel(id: string): Promise<boolean> {
     const found = await this.find(id);
     if (found === undefined || found.record.state !== 'enqueued') return false;
+    // Nobody can withdraw what is not taken in yet; a wish that is offered now comes right after it.
+    if (found.record.isOffered === true) return this.cancels.cancel(found.shard, id);
     return (await this.do(found.shard, { type: 'cancel', messageId: id })) === true;
   }
 
@@ -68,8 +86,22 @@ export class ClusterOperations implements MessageOperations {
     return shard !== undefined && (await this.do(shard, { type: 'purge-letter', messageId: id })) === true;
   }
 
+  unblock(id: string): Promise<boolean> {
+    return this.withBlocked(id, 'unblock');
+  }
+
+  skip(id: string): Promise<boolean> {
+    return this.withBlocked(id, 'skip');
+  }
+
   release(id: string): boolean {
     return this.options.tenures().some((tenure) => tenure.serves && tenure.operations.release(id));
+  }
+
+  private async withBlocked(id: string, type: 'unblock' | 'skip'): Promise<boolean> {
+    const found = await this.find(id);
+    if (found === undefined || found.record.state !== 'blocked') return false;
+    return (await this.do(found.shard, { type, messageId: id })) === true;
   }
 
   private find(id: string): ReturnType<typeof findStatus> {

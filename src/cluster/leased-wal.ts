@@ -2,19 +2,24 @@
  * The write-ahead log as the owner of one shard uses it: it opens with the proof that it was given, and each commit that
  * the store confirms prolongs the lease, counted from before it was sent (M7).
  */
-import type { DeadLetter, ShardCounts, StoredMessage } from '../wal/transition.js';
+import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../wal/transition.js';
 import type {
+  BlockedMessage,
   CommitAnswer,
   CommitRequest,
   DeadLetterFilterQuery,
   DeadLetterQuery,
   DeadLetterRef,
+  DueMessages,
+  EntityRef,
   MessageHead,
   Offer,
   OfferLimits,
   OpenClaim,
   OpenedShard,
-  OutboxEntry,
+  PausedLine,
+  Reminder,
+  ReminderQuery,
   SharedWal,
   StatusRecord,
   StoreDescription,
@@ -82,11 +87,7 @@ export class LeasedWal implements Wal {
     return this.inner.load(shard, seqs);
   }
 
-  due(
-    shard: number,
-    now: number,
-    limit: number,
-  ): Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number | undefined }> {
+  due(shard: number, now: number, limit: number): Promise<DueMessages> {
     return this.inner.due(shard, now, limit);
   }
 
@@ -115,8 +116,17 @@ export class LeasedWal implements Wal {
     return this.inner.deadLetter(shard, id);
   }
 
-  actorState(shard: number, entityType: string, entityId: string): Promise<string | undefined> {
-    return this.inner.actorState(shard, entityType, entityId);
+  actorStates(shard: number, entities: readonly EntityRef[]): Promise<readonly (string | undefined)[]> {
+    return this.inner.actorStates(shard, entities);
+  }
+  blocked(shard: number, afterSeq: number, limit: number): Promise<readonly BlockedMessage[]> {
+    return this.inner.blocked(shard, afterSeq, limit);
+  }
+  paused(shard: number): Promise<readonly PausedLine[]> {
+    return this.inner.paused(shard);
+  }
+  reminders(shard: number, query: ReminderQuery): Promise<readonly Reminder[]> {
+    return this.inner.reminders(shard, query);
   }
 
   outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {

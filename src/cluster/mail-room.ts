@@ -77,6 +77,7 @@ export class MailRoom {
       address,
       offerPollMs: OFFER_POLL_MS,
       deadlines,
+      ownerOf: (other) => outlook.ownerOf(other)?.incarnation,
       tell: (replyTo, id, verdict) => this.send(replyTo, { type: 'verdict', id, verdict }),
       waitElsewhere: (id, subject, waiter) => waits.add(shard, id, subject, waiter),
       askElsewhere: (query, waiter) => {

@@ -2,11 +2,13 @@
  * The work of the master: when this node is the one of its group that places shards, it writes the assignment table
  * whenever that should change. Terms in the store see to it that a former master's table does not come after a newer one's.
  */
+
 import type { Clock } from '../runtime/clock.js';
 import type { ClusterStore, ClusterView } from './cluster-store.js';
 import { leadership } from './leadership.js';
 import { relieve } from './load-relief.js';
 import type { Member } from './membership.js';
+import { ownEntry } from './own-entry.js';
 import { place } from './placement.js';
 
 export interface MasterOfficeOptions {
@@ -43,7 +45,7 @@ export class MasterOffice {
     degraded: boolean,
   ): Promise<void> {
     const { store, clock, group, serverId, leaderDebounceMs, assigned } = this.options;
-    const assignment = view.assignments[group];
+    const assignment = ownEntry(view.assignments, group);
     const { isMaster, term, version } = leadership({ group, serverId, live, assignment, leaderDebounceMs });
     this.isMaster = isMaster && !degraded;
     if (!this.isMaster || this.isWriting) return;

@@ -60,6 +60,8 @@ export class OfferSender {
   private ids = 0;
   private isSending = false;
   private isScheduled = false;
+  private isStopped = false;
+  private endPause: (() => void) | undefined;
 
   constructor(private readonly options: OfferSenderOptions) {
     this.session = options.freshSession();
@@ -86,6 +88,12 @@ export class OfferSender {
       this.waiting.push({ transitions, resolve, reject });
       this.schedule();
     });
+  }
+
+  /** Sends nothing more, and waits for nothing: an offer whose answer was lost stays unproven. */
+  stop(): void {
+    this.isStopped = true;
+    this.endPause?.();
   }
 
   private schedule(): void {
@@ -153,7 +161,8 @@ export class OfferSender {
 
   /** The error that stands, or undefined. */
   private async send(offers: readonly Offer[]): Promise<Error | undefined> {
-    const { wal, clock, timers, shard, depthMax, owner } = this.options;
+    const { wal, clock, shard, depthMax, owner } = this.options;
+    if (this.isStopped) return new StoreUnavailableError('This node has stopped.', 'no', false);
     const until = clock.monotonic() + GIVE_UP_MS;
     let unproven: StoreUnavailableError | undefined;
     for (;;) {
@@ -166,8 +175,24 @@ export class OfferSender {
         else if (unproven === undefined) return error;
         if (clock.monotonic() >= until) return unproven;
       }
-      await new Promise<void>((resolve) => timers.set(resolve, AGAIN_MS));
+      await this.pause(AGAIN_MS);
+      if (this.isStopped) return unproven;
     }
+  }
+
+  private pause(delayMs: number): Promise<void> {
+    const { timers } = this.options;
+    return new Promise((resolve) => {
+      const over = (): void => {
+        this.endPause = undefined;
+        resolve();
+      };
+      const timer = timers.set(over, delayMs);
+      this.endPause = () => {
+        timers.clear(timer);
+        over();
+      };
+    });
   }
 
   private startSession(): void {

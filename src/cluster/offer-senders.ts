@@ -19,6 +19,10 @@ export class OfferSenders {
     return true;
   }
 
+  stop(): void {
+    for (const sender of this.senders.values()) sender.stop();
+  }
+
   to(shard: number): OfferSender {
     let sender = this.senders.get(shard);
     if (sender === undefined) {

@@ -2,8 +2,10 @@
  * What this node sees of the others: the last view of the cluster store, who of it is alive, and what follows from both for
  * this node's group. Changed by each look and by nothing else.
  */
+
 import type { Assignment, ClusterView, NodeRecord } from './cluster-store.js';
 import { liveMembers, type Member, type MembershipState } from './membership.js';
+import { ownEntry } from './own-entry.js';
 import { Routes } from './routes.js';
 
 /** What the assignment table says of a group's shards, for one node. */
@@ -38,7 +40,7 @@ export class Outlook {
   }
 
   get assignment(): Assignment | undefined {
-    return this.view.assignments[this.group];
+    return ownEntry(this.view.assignments, this.group);
   }
 
   /** Whether anybody has placed the group's shards. */
@@ -72,7 +74,7 @@ export class Outlook {
   ownerOf(shard: number): NodeRecord | undefined {
     const binding = this.routes.bindingOfShard(shard);
     if (binding === undefined) return undefined;
-    const owner = this.view.assignments[binding.group]?.nodes[shard - binding.index * this.routes.slices];
+    const owner = ownEntry(this.view.assignments, binding.group)?.nodes[shard - binding.index * this.routes.slices];
     return this.view.nodes.find(({ serverId }) => serverId === owner);
   }
 

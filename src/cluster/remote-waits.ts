@@ -33,6 +33,8 @@ interface Wait {
   readonly since: number;
   /** Where it was offered, when it was: whether an owner has taken it in can be asked. */
   place: OfferPlace | undefined;
+  /** An owner has taken the offer in. */
+  isTaken: boolean;
   /** Sends it again under a new number; the answer to a known `messageId` is the first one's verdict. */
   again: (() => void) | undefined;
   /** Its offer has not been answered: it need not be anywhere yet. */
@@ -77,6 +79,7 @@ export class RemoteWaits {
       since: clock.monotonic(),
       isOffering: offering !== undefined,
       place: undefined,
+      isTaken: false,
       again: undefined,
       nextLookAt: clock.monotonic() + FIRST_LOOK_MS,
       lookAfterMs: FIRST_LOOK_MS,
@@ -91,6 +94,7 @@ export class RemoteWaits {
     if (wait === undefined) return;
     wait.isOffering = false;
     wait.place = place;
+    wait.isTaken = false;
     wait.again = again;
   }
 
@@ -144,6 +148,8 @@ export class RemoteWaits {
     const { wal, clock } = this.options;
     this.looking.add(wait);
     try {
+      // What nobody has taken in has no verdict, and looking for it in the inbox would cost more each time.
+      if (await this.isOffered(wait)) return;
       const record = await wal.status(wait.shard, wait.id);
       if (record?.verdict !== undefined) this.deliver(wait.id, record.verdict);
       else if (record === undefined) await this.foundNothing(wait);
@@ -157,11 +163,19 @@ export class RemoteWaits {
     }
   }
 
-  /** The message is in the inbox still, or it has ended and its verdict is gone, or it is known under another id. */
-  private async foundNothing(wait: Wait): Promise<void> {
+  /** Its offer stands in the inbox. */
+  private async isOffered(wait: Wait): Promise<boolean> {
     const { place } = wait;
-    if (wait.isOffering) return;
-    if (place !== undefined && (await this.options.wal.offerMark(wait.shard, place.session)) < place.number) return;
+    if (place === undefined || wait.isTaken) return false;
+    const mark = await this.options.wal.offerMark(wait.shard, place.session);
+    // A new offer may have been made meanwhile.
+    if (mark >= place.number && wait.place === place) wait.isTaken = true;
+    return mark < place.number;
+  }
+
+  /** The message has ended and its verdict is gone, or it is known under another id. */
+  private async foundNothing(wait: Wait): Promise<void> {
+    if (wait.isOffering || (wait.place !== undefined && !wait.isTaken)) return;
     // Known under another id. Later than this it may have run, and its verdict be forgotten: it would run a second time (I2).
     if (wait.again !== undefined && this.options.clock.monotonic() - wait.since < this.options.keptMs) {
       wait.again();

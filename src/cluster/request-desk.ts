@@ -141,6 +141,10 @@ export async function perform(tenure: Tenure, operation: ShardOperation): Promis
       return (await operations.replay(operation.messageId)) ?? null;
     case 'purge-letter':
       return operations.purgeDeadLetter(operation.messageId);
+    case 'unblock':
+      return operations.unblock(operation.messageId);
+    case 'skip':
+      return operations.skip(operation.messageId);
     case 'purge':
       return operations.purge(operation.entityType, operation.entityId);
     case 'pause':

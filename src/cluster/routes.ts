@@ -2,9 +2,11 @@
  * Which shard an entity is in, for everyone in the cluster alike (M5): its type belongs to a service group, a group has its
  * slices, and the numbers of the slices follow from the group's index. Pure, over the last view of the cluster store.
  */
+
 import type { EntityKey } from '../message/entity-key.js';
 import { sliceOf } from '../message/shard-of.js';
 import type { GroupBinding } from './cluster-store.js';
+import { ownEntry } from './own-entry.js';
 
 const WILDCARD = '*';
 
@@ -34,12 +36,19 @@ export class Routes {
   }
 
   takes(entityType: string, name: string): boolean {
-    const names = this.byType.get(entityType)?.types[entityType];
+    const binding = this.byType.get(entityType);
+    const names = binding === undefined ? undefined : ownEntry(binding.types, entityType);
     return names !== undefined && (names.includes(name) || names.includes(WILDCARD));
   }
 
   types(): readonly string[] {
     return [...this.byType.keys()];
+  }
+
+  /** Names of the messages of a type, without the one that stands for any. */
+  names(entityType: string): readonly string[] {
+    const names = this.byType.get(entityType)?.types[entityType] ?? [];
+    return names.filter((name) => name !== WILDCARD);
   }
 
   shardAt(groupIndex: number, slice: number): number {

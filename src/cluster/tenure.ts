@@ -30,7 +30,7 @@ export interface TenureOptions extends Omit<ShardOwnerOptions, 'wal' | 'cluster'
   readonly leaseTimes: LeaseTimes;
   readonly hooks: Pick<
     ClusterHooks,
-    'address' | 'offerPollMs' | 'deadlines' | 'tell' | 'waitElsewhere' | 'askElsewhere'
+    'address' | 'offerPollMs' | 'deadlines' | 'tell' | 'waitElsewhere' | 'askElsewhere' | 'ownerOf'
   >;
   /** The shard is not this tenure's any more, and it did not hand it over. */
   readonly lost: (tenure: Tenure, error: Error) => void;
@@ -64,6 +64,9 @@ export class Tenure {
   private lease: Lease | undefined;
   private isRenewing = false;
   private wasHeld = true;
+  /** Since when it serves, monotonic milliseconds. */
+  private servesSince: number | undefined;
+  private hasSurvived = false;
 
   constructor(private readonly options: TenureOptions) {
     const { wal, claim, hooks, shard, runtime, config, handlers, registry, events, logger, share } = options;
@@ -113,6 +116,7 @@ export class Tenure {
       if (this.isOver) throw owner.lostWith ?? new Error(`Shard ${this.shard} was lost while it was being opened.`);
       owner.accept();
       this.state = 'serving';
+      this.servesSince = this.now().monotonicMs;
       if (runs) owner.run();
     } catch (error) {
       this.state = 'ended';
@@ -121,6 +125,11 @@ export class Tenure {
       if (leftInOrder) await this.options.wal.release(this.shard, this.epoch, this.incarnation).catch(() => {});
       throw error;
     }
+  }
+
+  /** Whether it has not shown yet that opening the shard does no harm (M13). */
+  get isFresh(): boolean {
+    return this.state !== 'ended' && !this.hasSurvived;
   }
 
   /** Whether a handler has not settled. */
@@ -142,7 +151,9 @@ export class Tenure {
       this.lose(new LeaseExpiredError(this.shard, leaseTimes.leaseMs));
       return;
     }
-    if (!this.isRenewing && renewalDue(this.lease, leaseTimes, now)) void this.renew();
+    const survives = this.servesSince !== undefined && now.monotonicMs - this.servesSince >= leaseTimes.leaseMs;
+    const toldSurvival = this.hasSurvived || !survives;
+    if (!this.isRenewing && (!toldSurvival || renewalDue(this.lease, leaseTimes, now))) void this.renew(survives);
     if (state === 'held' && !this.wasHeld) this.owner.advanceAll();
     this.wasHeld = state === 'held';
   }
@@ -198,11 +209,12 @@ export class Tenure {
     };
   }
 
-  private async renew(): Promise<void> {
+  private async renew(survives: boolean): Promise<void> {
     this.isRenewing = true;
     const confirm = this.sending();
     try {
-      await this.options.wal.renew(this.shard, this.epoch, this.incarnation);
+      await this.options.wal.renew(this.shard, this.epoch, this.incarnation, survives && !this.hasSurvived);
+      if (survives) this.hasSurvived = true;
       confirm();
     } catch (error) {
       // A store that does not answer is asked again until the lease is over.

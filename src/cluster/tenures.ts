@@ -5,6 +5,7 @@
  * Owns: the tenures and the proofs. It has no timer: the node's upkeep calls `upkeep` and `look`.
  */
 import { type OpenClaim, ShardHeldError, type SharedWal, type SignOfLife, StoreUnavailableError } from '../wal/wal.js';
+import { OpeningGuard } from './opening-guard.js';
 import type { Division } from './outlook.js';
 import { claimOf, epochMet, nothingWatched, type ShardWatch, signsRead, unwatched } from './shard-watch.js';
 import { Tenure, type TenureOptions } from './tenure.js';
@@ -20,6 +21,8 @@ export interface TenuresOptions extends Omit<TenureOptions, 'shard' | 'claim' | 
   readonly released: (shard: number) => void;
   readonly opened: (tenure: Tenure) => void;
   readonly lost: (shard: number, error: Error) => void;
+  /** The shard has been opened this often without an owner that survived it, and is held back (M13). */
+  readonly heldBack: (shard: number, openings: number) => void;
   /** The store is gone, or is another one: nothing that this node could do would be right. */
   readonly storeGone: (error: Error) => void;
   /** How long a running handler may keep a shard from being moved for balance, milliseconds. */
@@ -50,6 +53,7 @@ export class Tenures {
   private watched: readonly number[] = [];
   /** The last tenure of a shard that has ended here without a release. */
   private readonly endedHere = new Map<number, Tenure>();
+  private readonly guard = new OpeningGuard();
   private isLooking = false;
   private lookAgain = false;
   private isStopped = false;
@@ -65,6 +69,11 @@ export class Tenures {
   serving(shard: number): Tenure | undefined {
     const tenure = this.tenures.get(shard);
     return tenure?.serves === true ? tenure : undefined;
+  }
+
+  /** Shards that are held back because their owners kept dying, with how often. */
+  get heldBack(): ReadonlyMap<number, number> {
+    return this.guard.heldBack;
   }
 
   /** Shards that are wanted and not served yet. */
@@ -152,11 +161,19 @@ export class Tenures {
     for (const shard of shards) {
       if (this.tenures.has(shard) || this.busy.has(shard) || !this.wanted.has(shard)) continue;
       if ((this.notBefore.get(shard) ?? 0) > now) continue;
-      const claim = this.claim(shard, signs[shards.indexOf(shard)]);
+      const sign = signs[shards.indexOf(shard)];
+      const claim = this.claim(shard, sign);
       if (claim === undefined) continue;
+      if (this.guard.seen(shard, sign, now)) this.options.heldBack(shard, sign?.openings ?? 0);
+      if (!this.guard.mayOpen(shard, now, this.hasFresh)) continue;
       const delayMs = claim.silent === undefined ? 0 : random.next() * JITTER_MS;
       this.occupy(shard, () => this.open(shard, claim, delayMs));
     }
+  }
+
+  private get hasFresh(): boolean {
+    for (const tenure of this.tenures.values()) if (tenure.isFresh) return true;
+    return false;
   }
 
   private claim(shard: number, sign: SignOfLife | undefined): OpenClaim | undefined {

@@ -26,15 +26,17 @@ export class Deadlines {
   private passing: Set<Deadline> | undefined;
   private timer: TimerHandle | undefined;
   private timerAt = Number.POSITIVE_INFINITY;
+  private isStopped = false;
 
   constructor(
     private readonly clock: Clock,
     private readonly timers: Timers,
   ) {}
 
-  /** Sets a deadline `delayMs` from now; the returned key clears it again. */
+  /** Sets a deadline `delayMs` from now; the returned key clears it again. After `stop`, nothing is called any more. */
   set(deadline: Deadline, delayMs: number): number {
     const at = Math.ceil(this.clock.monotonic() + delayMs);
+    if (this.isStopped) return at;
     const bucket = this.buckets.get(at);
     if (bucket !== undefined) {
       bucket.add(deadline);
@@ -54,8 +56,9 @@ export class Deadlines {
     if (this.emptied >= EMPTIED_MIN && this.emptied * 2 > this.buckets.size) this.dropEmpty();
   }
 
-  /** Drops every deadline without calling it. */
+  /** Drops every deadline without calling it, for good: an answer that comes late sets no timer. */
   stop(): void {
+    this.isStopped = true;
     if (this.timer !== undefined) this.timers.clear(this.timer);
     this.timer = undefined;
     this.timerAt = Number.POSITIVE_INFINITY;

@@ -78,6 +78,8 @@ function operationOf(value: unknown): ShardOperation | undefined {
     case 'release':
     case 'replay':
     case 'purge-letter':
+    case 'unblock':
+    case 'skip':
       return isText(messageId) ? { type, messageId } : undefined;
     case 'purge':
     case 'pause':

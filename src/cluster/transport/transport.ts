@@ -64,6 +64,7 @@ export type ShardOperation =
   | { readonly type: 'release'; readonly messageId: string }
   | { readonly type: 'replay'; readonly messageId: string }
   | { readonly type: 'purge-letter'; readonly messageId: string }
+  | { readonly type: 'unblock' | 'skip'; readonly messageId: string }
   | { readonly type: 'purge'; readonly entityType: string; readonly entityId?: string | undefined }
   | {
       readonly type: 'pause' | 'resume';

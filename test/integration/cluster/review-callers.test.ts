@@ -6,7 +6,7 @@ import { RequestDesk } from '../../../src/cluster/request-desk.js';
 import type { Tenure } from '../../../src/cluster/tenure.js';
 import type { TransportMessage } from '../../../src/cluster/transport/transport.js';
 import { type Offer, StoreUnavailableError } from '../../../src/wal/wal.js';
-import { ReviewCluster } from './review-cluster.js';
+import { type HookedWal, ReviewCluster } from './review-cluster.js';
 
 describe('a caller on another node', () => {
   let cluster: ReviewCluster;
@@ -145,7 +145,43 @@ describe('the desk for requests', () => {
   });
 });
 
+function senderTo(wal: HookedWal, { runtime }: ReviewCluster): OfferSender {
+  let sessions = 0;
+  return new OfferSender({
+    wal,
+    clock: runtime.clock,
+    timers: runtime.timers,
+    shard: 0,
+    freshSession: () => `s${(sessions += 1)}`,
+    owner: () => undefined,
+    idPrefix: () => 'memory',
+    depthMax: 0,
+    detached: (callback) => callback(),
+  });
+}
+
 describe('a sender of offers', () => {
+  it('waits for nothing once it is stopped: what is unproven stays so, and no timer is left', async () => {
+    const cluster = new ReviewCluster();
+    const { wal } = cluster.node('one');
+    await wal.start();
+    wal.onOffer = async () => {
+      throw new StoreUnavailableError('lost', 'unknown', true);
+    };
+    const sender = senderTo(wal, cluster);
+    const offered = sender.offer({ type: 'cancel', id: 'm1' });
+    const next = sender.offer({ type: 'cancel', id: 'm2' });
+    const outcomes = Promise.allSettled([offered, next]);
+    await cluster.runtime.advance(120);
+    const later = Promise.allSettled([sender.offer({ type: 'cancel', id: 'm3' })]);
+    sender.stop();
+    await cluster.runtime.settle();
+    expect(cluster.runtime.pending.timers).toBe(0);
+    expect(await outcomes).toMatchObject([{ reason: { applied: 'unknown' } }, { reason: { applied: 'unknown' } }]);
+    expect(await later).toMatchObject([{ reason: { applied: 'no' } }]);
+    expect(sender.idle).toBe(true);
+  });
+
   it('keeps the numbers of a session whole whatever the store answers (M11)', async () => {
     const cluster = new ReviewCluster();
     const { wal } = cluster.node('one');
@@ -158,18 +194,7 @@ describe('a sender of offers', () => {
       if (calls % 3 === 2) throw new StoreUnavailableError('lost', 'unknown', true);
       expect(offers.length).toBeGreaterThan(0);
     };
-    let sessions = 0;
-    const sender = new OfferSender({
-      wal,
-      clock: cluster.runtime.clock,
-      timers: cluster.runtime.timers,
-      shard: 0,
-      freshSession: () => `s${(sessions += 1)}`,
-      owner: () => undefined,
-      idPrefix: () => 'memory',
-      depthMax: 0,
-      detached: (callback) => callback(),
-    });
+    const sender = senderTo(wal, cluster);
     const kept: string[] = [];
     for (let index = 0; index < 30; index += 1) {
       const id = sender.freshId();

@@ -41,9 +41,9 @@ export class HookedWal extends MemoryWal {
     return this.onOffer === undefined ? go() : this.onOffer(offers, go);
   }
 
-  override async renew(shard: number, epoch: number, incarnation: string): Promise<void> {
+  override async renew(shard: number, epoch: number, incarnation: string, survived?: boolean): Promise<void> {
     this.onRenew?.();
-    return super.renew(shard, epoch, incarnation);
+    return super.renew(shard, epoch, incarnation, survived);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Service groups, and limits that hold wherever a message comes from. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AtomicQueuesNode } from '../../../src/bus/node.js';
+import { currentMessage } from '../../../src/entity/message-context.js';
 import { ReviewCluster } from './review-cluster.js';
 
 describe('a cluster of several groups', () => {
@@ -119,7 +120,7 @@ describe('a cluster of several groups', () => {
     });
   });
 
-  it.fails('knows a message by its id from when it is accepted, also before an owner has taken it in (I7)', async () => {
+  it('knows a message by its id from when it is accepted, also before an owner has taken it in (I7)', async () => {
     cluster = new ReviewCluster();
     const owner = cluster.node('owner', { prepare: fail }).node;
     await cluster.until(owner.open());
@@ -127,7 +128,64 @@ describe('a cluster of several groups', () => {
     const sender = cluster.node('sender').node;
     await cluster.until(sender.open());
     const { id } = await cluster.until(sender.queueBus.enqueue('account', 'add', 'a', {}));
-    expect(await cluster.until(sender.queueBus.status(id))).toMatchObject({ state: 'enqueued' });
+    const told = await cluster.until(sender.queueBus.status(id));
+    expect(told).toEqual({ id, state: 'enqueued', entityType: 'account', entityId: 'a', attempt: 0 });
+  });
+
+  it('withdraws a message that no owner has taken in yet, and tells when it is sure (I7)', async () => {
+    cluster = new ReviewCluster();
+    const runs: string[] = [];
+    const record = (made: AtomicQueuesNode): void =>
+      void made.handle('account', 'add', () => void runs.push(currentMessage()?.id ?? ''));
+    const owner = cluster.node('owner', { prepare: record }).node;
+    await cluster.until(owner.open());
+    await cluster.until(owner.stop());
+    const sender = cluster.node('sender').node;
+    await cluster.until(sender.open());
+    const first = await cluster.until(sender.queueBus.enqueue('account', 'add', 'a', {}));
+    const second = await cluster.until(sender.queueBus.enqueue('account', 'add', 'a', {}));
+    const cancelled = sender.queueBus.cancel(first.id);
+    const next = cluster.node('next', { prepare: record }).node;
+    await cluster.until(next.start());
+    expect(await cluster.until(cancelled)).toBe(true);
+    await cluster.until(sender.queueBus.enqueueAndWait('account', 'add', 'a', {}));
+    expect(runs).toContain(second.id);
+    expect(runs).not.toContain(first.id);
+    expect(await cluster.until(sender.queueBus.cancel(second.id))).toBe(false);
+  });
+
+  it('says that it is not known whether a message was withdrawn while nobody takes anything in', async () => {
+    cluster = new ReviewCluster();
+    const owner = cluster.node('owner', { prepare: fail }).node;
+    await cluster.until(owner.open());
+    await cluster.until(owner.stop());
+    const sender = cluster.node('sender').node;
+    await cluster.until(sender.open());
+    const { id } = await cluster.until(sender.queueBus.enqueue('account', 'add', 'a', {}));
+    const late = sender.queueBus.cancel(id).catch((error: { code: string }) => error.code);
+    await cluster.runtime.advance(60_000);
+    expect(await cluster.until(late)).toBe('INDETERMINATE');
+    const stopped = sender.queueBus.cancel(id).catch((error: { code: string }) => error.code);
+    await cluster.runtime.advance(100);
+    await cluster.until(sender.stop());
+    expect(await cluster.until(stopped)).toBe('INDETERMINATE');
+  });
+
+  it('tells the id of the first message when another node sends one with a known messageId (M11)', async () => {
+    cluster = new ReviewCluster();
+    const owner = cluster.node('owner', { prepare: (made) => void made.handle('account', 'add', () => 'done') }).node;
+    await cluster.until(owner.start());
+    const sender = cluster.node('sender').node;
+    await cluster.until(sender.open());
+    const options = { messageId: 'once' };
+    const first = await cluster.until(owner.queueBus.enqueue('account', 'add', 'a', {}, options));
+    await cluster.runtime.advance(1_000);
+    expect(await cluster.until(sender.queueBus.enqueue('account', 'add', 'a', {}, options))).toEqual(first);
+    const bulk = ['a', 'b'].map((entityId) => sender.queueBus.raw('account', 'add', entityId, {}, options));
+    const [again, other] = await cluster.until(sender.queueBus.submitBulk(() => bulk));
+    expect(again).toEqual(first);
+    expect(other?.id).not.toBe(first.id);
+    expect(await cluster.until(sender.queueBus.status(first.id))).toMatchObject({ state: 'completed' });
   });
 
   it('takes the messages of a bulk that share a shard whole or not at all, and tells which shards took theirs', async () => {
