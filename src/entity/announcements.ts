@@ -50,6 +50,13 @@ export class Announcements {
     this.events.emit('ended', { id, kind, entityType, entityId, name, state, attempt, at: this.now(), error });
   }
 
+  blocked(item: Item, error: ErrorDescription): void {
+    if (!this.events.wants('blocked')) return;
+    const { id, kind, name, worker, attempt } = item;
+    const { entityType, entityId } = worker;
+    this.events.emit('blocked', { id, kind, entityType, entityId, name, attempt, at: this.now(), error });
+  }
+
   stuck(item: Item, runningMs: number): void {
     const { id, kind, name, worker, attempt } = item;
     const { entityType, entityId } = worker;

@@ -115,8 +115,10 @@ export class CatchUp {
     return page.length;
   }
 
-  private placeInLine(head: MessageHead): void {
+  private placeInLine(read: MessageHead): void {
     const { owner, parked } = this;
+    const head = owner.blockedHeads.found(read);
+    if (head === undefined) return;
     const { entityType, entityId, name, seq } = head;
     const handled = owner.options.handlers.find(entityType, name) !== undefined;
     if (!handled) {
@@ -132,6 +134,7 @@ export class CatchUp {
 
   private tellParked(): void {
     const { logger, events } = this.owner.options;
+    if (!this.isActive) this.owner.blockedHeads.allFound();
     for (const { entityType, name, count } of this.parked.values()) {
       logger.warn(
         `${count} messages "${name}" of entity type "${entityType}" are in the store and no handler here takes them. They and what is behind them wait.`,

@@ -23,6 +23,8 @@ export interface ClusterHooks {
   waitElsewhere(id: string, subject: ErrorSubject, waiter: ReplyWaiter): void;
   /** This node will not run the query; whoever owns its entity now does. */
   askElsewhere(query: VolatileQuery, waiter: ReplyWaiter): void;
+  /** Address of the node that owns a shard, if that is known: a hint that there is something goes there. */
+  ownerOf(shard: number): string | undefined;
   /** The shard cannot be written by this owner any more. Its waits have gone elsewhere. */
   lost(error: Error): void;
 }

@@ -1,24 +1,31 @@
 /**
  * Delayed messages: they wait in the store, not in memory, and this part wakes up when the next one is due and asks the
- * store to put the due ones in line. Owns one timer, and the items of delayed messages that somebody here waits for.
+ * store to put the due ones in line. Of a reminder a copy takes the place, and the reminder waits for its next time, in one
+ * transition: no run is lost or doubled by a crash. Owns one timer, and the items of delayed messages that somebody here
+ * waits for.
  */
 import type { Clock } from '../runtime/clock.js';
 import type { TimerHandle, Timers } from '../runtime/timers.js';
 import type { Participant } from '../wal/group-commit.js';
 import type { Outcome, StoredMessage, Transition } from '../wal/transition.js';
+import type { DueMessages } from '../wal/wal.js';
 import type { Item } from './item.js';
+import { planReminder } from './recurrence.js';
 
 export interface DelayedMessagesOptions {
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly due: (
-    now: number,
-    limit: number,
-  ) => Promise<{ readonly ids: readonly string[]; readonly nextDueAt?: number | undefined }>;
+  readonly due: (now: number, limit: number) => Promise<DueMessages>;
+  /** An id for the next run of a reminder. */
+  readonly freshId: () => string;
   readonly commit: (transition: Transition, participant: Participant) => void;
   /** The message has taken its place in line. */
   readonly queued: (message: StoredMessage, item: Item | undefined) => void;
   readonly expired: (message: StoredMessage, item: Item | undefined) => void;
+  /** A reminder has no time left, and is gone. */
+  readonly withdrawn: (message: StoredMessage) => void;
+  /** Nothing here can read when the reminder is due again: it runs once, as an ordinary message. */
+  readonly unreadable: (id: string) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -90,6 +97,8 @@ export class DelayedMessages implements Participant {
     if (outcome.type === 'queued') this.options.queued(outcome.message, this.takeOut(id));
     else if (outcome.type === 'expired') this.options.expired(outcome.message, this.takeOut(id));
     else if (outcome.type === 'not-due') this.dueAt(outcome.dueAt);
+    else if (outcome.type === 'delayed') this.dueAt(outcome.notBefore);
+    else if (outcome.type === 'cancelled') this.gone(outcome.message);
     if (this.promoting === 0) this.wake();
   }
 
@@ -100,6 +109,39 @@ export class DelayedMessages implements Participant {
   /** The wall clock may have jumped past the time that the timer waits for. */
   check(): void {
     if (!this.stopped && this.options.clock.now() >= this.nextDueAt) this.wake();
+  }
+
+  private moveOf(
+    id: string,
+    reminder: { readonly recurrence: string; readonly notBefore: number } | undefined,
+    now: number,
+  ): Transition {
+    if (reminder === undefined) return { type: 'promote', id };
+    const plan = planReminder(reminder.recurrence, reminder.notBefore, now);
+    if (plan.type === 'over') return { type: 'cancel', id };
+    if (plan.type === 'unreadable') {
+      this.options.unreadable(id);
+      return { type: 'promote', id };
+    }
+    const { notBefore, overlap } = plan;
+    return { type: 'promote', id, again: { newId: this.options.freshId(), notBefore, overlap } };
+  }
+
+  /**
+   * A reminder that was over is withdrawn. If another one has taken its place since that was read, that one went instead,
+   * and is set again as it was.
+   */
+  private gone(whole: StoredMessage): void {
+    const { id, kind, entityType, entityId, name, payload, headers, recurrence, notBefore } = whole;
+    const isOver =
+      recurrence === undefined || planReminder(recurrence, notBefore, this.options.clock.now()).type === 'over';
+    if (isOver) {
+      this.options.withdrawn(whole);
+      return;
+    }
+    const message = { id, kind, entityType, entityId, name, payload, headers, recurrence };
+    this.promoting += 1;
+    this.options.commit({ type: 'append', message, runAt: notBefore, replace: true }, this);
   }
 
   private readonly wake = (): void => {
@@ -118,10 +160,11 @@ export class DelayedMessages implements Participant {
     }
     this.isReading = true;
     try {
-      const { ids, nextDueAt } = await this.options.due(this.options.clock.now(), PROMOTE_MAX);
+      const now = this.options.clock.now();
+      const { ids, recurring, nextDueAt } = await this.options.due(now, PROMOTE_MAX);
       if (this.stopped) return;
       this.promoting += ids.length;
-      for (const id of ids) this.options.commit({ type: 'promote', id }, this);
+      for (const id of ids) this.options.commit(this.moveOf(id, recurring?.[id], now), this);
       if (nextDueAt !== undefined) this.dueAt(nextDueAt);
     } catch (error) {
       if (this.stopped) return;

@@ -3,6 +3,7 @@
  * `status` can tell for a while (I5).
  */
 import type { ErrorDescription } from '../message/envelope.js';
+import { describeError } from '../message/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import type { TypedEvents } from '../runtime/typed-events.js';
 import type { FinalState, StoredMessage, Verdict } from '../wal/transition.js';
@@ -45,7 +46,9 @@ export class Endings {
       item.waiter = undefined;
     }
     if (!item.isVolatile) {
-      this.tellOthers(item.id, item.replyTo, state, item.reply, item.error);
+      // A completed message with an error has a reply that cannot be given to anyone.
+      const replyError = item.replyError === undefined ? undefined : describeError(item.replyError);
+      this.tellOthers(item.id, item.replyTo, state, item.reply, item.error ?? replyError);
       this.remember(item.id, state, item.worker.entityType);
     }
     announce.ended(item, state);

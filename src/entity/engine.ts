@@ -15,6 +15,20 @@ export interface MessageDoor {
   enqueue(submission: Submission): Promise<Receipt>;
   enqueueAndWait(submission: Submission, options: WaitOptions): Promise<unknown>;
   enqueueBulk(submissions: readonly Submission[]): Promise<Receipt[]>;
+  /** Sets a reminder; one with the same id gives way. Resolves when that is durable. */
+  remind(submission: Submission, reminder: ReminderTimes): Promise<void>;
+  /** Resolves when it is durable that the reminder goes; there need not be one. */
+  forgetReminder(entityType: string, entityId: string, id: string, name: string): Promise<void>;
+}
+
+/** What makes a reminder of a message. */
+export interface ReminderTimes {
+  /** Follows from entity and name. */
+  readonly id: string;
+  /** The schedule as it is stored. */
+  readonly recurrence: string;
+  /** Wall time. */
+  readonly firstAt: number;
 }
 
 /** What operators and callers do to messages that are in the store already; see `Operations`. */
@@ -26,6 +40,10 @@ export interface MessageOperations {
   /** @param shard where the letter is, if that is known. */
   replay(id: string, shard?: number): Promise<string | undefined>;
   purgeDeadLetter(id: string, shard?: number): Promise<boolean>;
+  /** Gives a blocked message another attempt. False when it is not blocked (any more). */
+  unblock(id: string): Promise<boolean>;
+  /** Moves a blocked message to the dead letters. False when it is not blocked (any more). */
+  skip(id: string): Promise<boolean>;
   release(id: string): boolean;
 }
 
@@ -51,10 +69,14 @@ export interface Engine {
   running(): readonly Item[];
   /** The shards that a reader of everything must look into. */
   shards(): readonly number[];
+  /** Undefined when nobody has ever handled the type. */
+  shardOf(entityType: string, entityId: string): number | undefined;
   /** Whether another node has said that it takes such messages; asked when this node does not. */
   takenElsewhere(entityType: string, name: string): boolean;
   /** Entity types that other nodes have named. */
   typesElsewhere(): readonly string[];
+  /** Names of messages of the type that other nodes have told of. */
+  namesElsewhere(entityType: string): readonly string[];
   /** Messages of the type are in the store, or its handlers are somewhere. */
   knowsType(entityType: string): Promise<boolean>;
   open(): Promise<void>;

@@ -1,8 +1,8 @@
 /**
  * The worker of one entity: its line and the rules by which messages leave it. One handler at a time (I3), in order (I4),
- * each started only after its dispatch is durable (I2).
+ * each started only after its dispatch is durable; those that have no effect outside of their completion start without (I2).
  *
- * Owns: the mailbox, the messages marked as started, and the stage of every item. It performs nothing itself: it asks its
+ * What stands where is in `entity-line.ts`; this is who decides. It performs nothing itself: it asks its
  * host to commit transitions and to run handlers. It is made by an entity's first message and forgotten when idle, so it
  * holds no timer and no promise while idle.
  *
@@ -11,59 +11,27 @@
  *   is at most one message.
  * - Everything in `marked` came before everything in `mailbox`, except while marked ones are being put back behind a
  *   message that failed and will be retried.
- * - `running` is the one item handed to the host to run; its handler has not settled.
+ * - `running` is the one item handed to the host to run; its handler has not settled. It is the first of `marked`, a
+ *   volatile query, or runs unmarked; while it does that, nothing is marked.
+ * - A blocked message is the first of the mailbox, and nothing starts while it is there.
+ *
+ * What an answer of the store means is in `store-answers.ts`.
  */
 
-import type { EntityKey } from '../message/entity-key.js';
 import type { ErrorDescription } from '../message/envelope.js';
-import type { FinalState, Outcome, Transition } from '../wal/transition.js';
-import { Backoff } from './backoff.js';
+import type { Outcome, Transition } from '../wal/transition.js';
+import { EntityLine } from './entity-line.js';
 import { type HandlerFailure, handlerOutcome } from './handler-outcome.js';
-import { Item } from './item.js';
-import { Mailbox, type MailboxEntry } from './mailbox.js';
-import { SlotHold } from './running-slots.js';
-import type { WorkerHost, WorkerOptions } from './worker-host.js';
+import type { Item } from './item.js';
+import type { MailboxEntry } from './mailbox.js';
+import { storeAnswered } from './store-answers.js';
 
-export class EntityWorker {
-  readonly mailbox = new Mailbox();
-  private marked: Item[] = [];
-  private running: Item | undefined;
-  /** Items whose outcome is on its way to the store. */
-  private finishing = 0;
-  private readonly slot: SlotHold;
-  private readonly backoff: Backoff;
-  /** Pending messages of this entity on this node, for `workerMaxQueueDepth`. */
-  depth = 0;
-  paused = false;
-  /** An offered message may be starting with the commit that is under way: nothing else is marked meanwhile. */
-  reserved = false;
-  /** Queries on their way into the line: a worker that waits for one must not make room for another of its entity (I3). */
-  expected = 0;
-  /** After an unclean start the first message runs alone (M13). */
-  firstRunsAlone = false;
+/** Runs of one entity without a durable start whose outcome is on its way to the store, at most (I10). */
+export const UNCOMMITTED_RUNS_MAX = 256;
 
-  constructor(
-    readonly key: EntityKey,
-    readonly entityType: string,
-    readonly entityId: string,
-    readonly options: WorkerOptions,
-    private readonly host: WorkerHost,
-  ) {
-    this.slot = new SlotHold(host, () => {
-      this.advance();
-      this.letSlotGo();
-    });
-    this.backoff = new Backoff(host, () => this.advance());
-  }
-
-  get isIdle(): boolean {
-    if (this.expected > 0) return false;
-    return this.mailbox.length === 0 && this.marked.length === 0 && this.running === undefined && this.finishing === 0;
-  }
-
-  /** Whether anything of this entity has started and not settled, or is marked to start. */
-  get isBusy(): boolean {
-    return this.running !== undefined || this.marked.length > 0;
+export class EntityWorker extends EntityLine {
+  protected get self(): EntityWorker {
+    return this;
   }
 
   /**
@@ -77,8 +45,9 @@ export class EntityWorker {
       this.mailbox.length === 0 &&
       this.marked.length < this.ahead &&
       (this.marked.length === 0 || !this.host.slotsContended) &&
+      this.running?.isUnmarked !== true &&
       this.mayStart &&
-      this.host.handles(item) &&
+      this.startOf(item) === 'marked' &&
       this.slot.have()
     ) {
       item.appendDispatches = true;
@@ -143,8 +112,8 @@ export class EntityWorker {
     item.error = failure?.error;
     if (item.isVolatile) this.end(item, failure === undefined ? 'completed' : 'failed');
     else {
-      const outcome = handlerOutcome(item, failure, this.options.retry);
-      if (outcome.type === 'retry') {
+      const outcome = handlerOutcome(item, failure, this.options);
+      if (outcome.type === 'retry' || outcome.type === 'block') {
         // The head is back before anything else is looked at, so nothing overtakes it (I4).
         item.notBefore = Number.POSITIVE_INFINITY;
         this.mailbox.unshift(item);
@@ -158,24 +127,53 @@ export class EntityWorker {
 
   /**
    * Ends the wait for a handler that does not settle: the message becomes `interrupted` (with `retry` it goes back to its
-   * place), the line goes on (M18).
+   * place; with `onFailure: 'block'` it stays there, blocked), the line goes on (M18).
    */
   release(item: Item, error: ErrorDescription, retry = false): boolean {
     if (this.running !== item || item.isVolatile) return false;
     item.released = true;
+    this.host.givenUp(item);
     this.leaveRunning(item);
     item.error = error;
-    if (retry) this.mailbox.unshift(item);
-    this.finish(item, { type: 'interrupt', seq: item.seq, error, retry, keepVerdict: true });
+    if (item.isUnmarked && retry) {
+      // The store never heard of this start, and nothing of it is left: it has not started.
+      this.unstart(item);
+    } else if (item.isUnmarked) {
+      this.marked.unshift(item);
+      item.stage = 'dispatching';
+      this.host.commit({ type: 'dispatch', seq: item.seq }, item);
+    } else this.interrupt(item, error, retry);
     this.advance();
     this.letSlotGo();
     return true;
   }
 
+  /** A message that was released while it ran without a durable start has one now. */
+  interruptReleased(item: Item): void {
+    this.unmark(item);
+    this.interrupt(item, item.error, false);
+  }
+
+  private interrupt(item: Item, error: ErrorDescription | undefined, retry: boolean): void {
+    const block = !retry && this.options.onFailure === 'block';
+    if (retry || block) this.mailbox.unshift(item);
+    const { seq } = item;
+    this.finish(item, { type: 'interrupt', seq, error, retry, ...(block && { block }), keepVerdict: true });
+  }
+
+  /** It stands at the head again as if it had not started. */
+  private unstart(item: Item): void {
+    item.attempt -= 1;
+    this.host.unmarkedOver(item);
+    this.waits(item);
+    this.mailbox.unshift(item);
+  }
+
   /** The host gives back an item before its handler began, because the node drains: it has not started. */
   notStarted(item: Item): void {
     if (this.running !== item) return;
-    if (item.isVolatile) this.mailbox.unshift(item);
+    if (item.isUnmarked) this.host.unmarkedOver(item);
+    if (item.isVolatile || item.stage === 'waiting') this.mailbox.unshift(item);
     else if (item.stage !== 'marked') return;
     this.running = undefined;
     this.advance();
@@ -185,7 +183,7 @@ export class EntityWorker {
   /** Puts marked messages that have not started back into the line, e.g. because the node drains. */
   putBackMarked(): void {
     for (const item of this.marked.filter((each) => each.stage === 'marked' && each !== this.running)) {
-      this.marked = this.marked.filter((each) => each !== item);
+      this.unmark(item);
       item.notBefore = Number.POSITIVE_INFINITY;
       this.mailbox.putBack(item);
       this.finish(item, {
@@ -206,79 +204,19 @@ export class EntityWorker {
     this.letSlotGo();
   }
 
-  /** Takes out a message that the store no longer has in line; returns it when it was more than a place. */
-  takeOut(seq: number): Item | undefined {
-    let entry = this.mailbox.removePlace(seq);
-    if (entry === undefined) {
-      entry = this.marked.find((each) => each.seq === seq && each.stage === 'dispatching');
-      this.marked = this.marked.filter((each) => each !== entry);
+  /** The blocked head waits for another attempt now. */
+  unblocked(seq: number): void {
+    const item = this.mailbox.find(seq);
+    if (typeof item === 'object' && item.stage === 'blocked') {
+      item.notBefore = 0;
+      this.waits(item);
     }
-    if (typeof entry === 'object') return entry;
-    if (entry !== undefined) {
-      this.host.placeRemoved(this);
-      this.advance();
-      this.idleCheck();
-    }
-    return undefined;
-  }
-
-  /** Ends an item that `takeOut` returned. */
-  endTakenOut(item: Item, state: FinalState): void {
-    this.end(item, state);
     this.advance();
-    this.letSlotGo();
-  }
-
-  /** Drops a volatile query that has not started. */
-  dropVolatile(item: Item): void {
-    if (this.mailbox.remove((each) => each === item) !== undefined) this.endTakenOut(item, 'cancelled');
-  }
-
-  /** Every item in memory that has not ended, whatever its stage. */
-  items(): Item[] {
-    const waiting = this.mailbox.entries().filter((entry): entry is Item => typeof entry !== 'number');
-    const running = this.running !== undefined && this.running.isVolatile ? [this.running] : [];
-    return [...running, ...this.marked, ...waiting];
   }
 
   /** The store has answered for one of this worker's items. */
   committed(item: Item, outcome: Outcome, transition: Transition, now: number): void {
-    switch (transition.type) {
-      case 'append':
-        this.appendAnswered(item, outcome, now);
-        break;
-      case 'dispatch':
-        this.dispatchAnswered(item, outcome);
-        break;
-      case 'retry':
-      case 'interrupt':
-      case 'complete':
-      case 'fail':
-        this.finishing -= 1;
-        if (outcome.type === 'retried') {
-          item.notBefore = outcome.notBefore;
-          const unstarted = transition.type === 'retry' && transition.unstarted === true;
-          if (unstarted) item.attempt -= 1;
-          this.waits(item);
-          if (!unstarted) this.host.retried(item, item.error, outcome.notBefore);
-        } else {
-          this.end(
-            item,
-            transition.type === 'complete' ? 'completed' : transition.type === 'fail' ? 'failed' : 'interrupted',
-          );
-        }
-        break;
-      case 'expire':
-        if (outcome.type === 'expired' && this.takeOut(item.seq) !== undefined) {
-          item.adopt(outcome.message);
-          this.end(item, 'expired');
-        }
-        // The clock was set back: the deadline is still to come.
-        else if (outcome.type === 'not-due' && item.stage === 'waiting') this.host.watchExpiry(item);
-        break;
-      default:
-        break;
-    }
+    storeAnswered(this, item, outcome, transition, now);
     this.advance();
     this.letSlotGo();
     this.idleCheck();
@@ -293,7 +231,7 @@ export class EntityWorker {
 
   refused(item: Item, error: Error, transition: Transition): void {
     if (transition.type === 'append') {
-      if (item.appendDispatches) this.marked = this.marked.filter((each) => each !== item);
+      if (item.appendDispatches) this.unmark(item);
       else this.mailbox.remove((each) => each === item);
     }
     item.stage = 'ended';
@@ -304,77 +242,18 @@ export class EntityWorker {
     this.idleCheck();
   }
 
-  private appendAnswered(item: Item, outcome: Outcome, now: number): void {
-    const isMarked = item.appendDispatches;
-    item.append = undefined;
-    if (outcome.type === 'appended') {
-      item.seq = outcome.seq;
-      item.enqueuedAt = now;
-      item.expiresAt = outcome.expiresAt ?? 0;
-      if (outcome.dispatched) {
-        item.attempt = 1;
-        item.stage = 'marked';
-      } else {
-        item.stage = 'waiting';
-        if (isMarked) {
-          this.marked = this.marked.filter((each) => each !== item);
-          item.appendDispatches = false;
-          this.mailbox.putBack(item);
-        }
-      }
-      this.host.accepted(item);
-      return;
-    }
-    if (isMarked) this.marked = this.marked.filter((each) => each !== item);
-    else this.mailbox.remove((each) => each === item);
-    if (outcome.type === 'duplicate') {
-      item.stage = 'ended';
-      this.host.duplicate(item, outcome);
-    } else if (outcome.type === 'expired') {
-      item.enqueuedAt = now;
-      item.seq = outcome.message.seq;
-      this.host.accepted(item);
-      this.end(item, 'expired');
-    } else if (outcome.type === 'delayed') {
-      item.enqueuedAt = now;
-      item.stage = 'waiting';
-      this.host.accepted(item);
-      this.host.delayed(item, outcome.notBefore);
-    }
-  }
-
-  private dispatchAnswered(item: Item, outcome: Outcome): void {
-    // Withdrawn by something that was faster; whoever did that has told its waiter.
-    if (item.stage === 'ended') return;
-    if (outcome.type === 'dispatched') {
-      item.attempt = outcome.attempt;
-      item.stage = 'marked';
-      return;
-    }
-    this.marked = this.marked.filter((each) => each !== item);
-    if (outcome.type === 'expired') {
-      item.adopt(outcome.message);
-      this.end(item, 'expired');
-    } else if (outcome.type === 'not-found') this.end(item, 'cancelled');
-    else {
-      if (outcome.type === 'not-due') item.notBefore = outcome.dueAt;
-      this.waits(item);
-      this.mailbox.putBack(item);
-    }
-  }
-
-  /** An item waits in line again; its deadline may have passed unheeded while it did not. */
-  private waits(item: Item): void {
-    item.stage = 'waiting';
-    if (item.expiresAt > 0 && item.attempt === 0) this.host.watchExpiry(item);
-  }
-
   private get mayStart(): boolean {
     return this.host.startsMessages && !this.paused;
   }
 
   private get ahead(): number {
-    return this.firstRunsAlone ? 1 : this.options.dispatchAhead;
+    return this.runsAlone > 0 ? 1 : this.options.dispatchAhead;
+  }
+
+  /** How a message starts, or `none`: no handler here takes it. */
+  private startOf(item: Item): 'none' | 'marked' | 'unmarked' {
+    const start = this.host.startOf(item);
+    return start === 'unmarked' && this.runsAlone > 0 ? 'marked' : start;
   }
 
   private startMarked(): void {
@@ -386,6 +265,7 @@ export class EntityWorker {
       this.putBackMarked();
       return;
     }
+    if (this.finishing > 0 && this.host.mustWait(this)) return;
     this.running = next;
     this.host.start(next);
   }
@@ -407,7 +287,14 @@ export class EntityWorker {
         this.backoff.until(item.notBefore);
         return;
       }
-      if (!this.host.handles(item) || !this.slot.have()) return;
+      const start = this.startOf(item);
+      if (start === 'none') return;
+      if (start === 'unmarked') {
+        this.runUnmarked(item);
+        return;
+      }
+      // Its dispatch would come before what runs ahead of it has its place in the store's history.
+      if (this.running?.isUnmarked === true || !this.slot.have()) return;
       this.mailbox.shift();
       this.marked.push(item);
       item.stage = 'dispatching';
@@ -415,49 +302,22 @@ export class EntityWorker {
     }
   }
 
-  /** The head of the line as an item; a place number becomes one when its turn comes near. */
-  private head(): Item | undefined {
-    const entry = this.mailbox.peek();
-    if (typeof entry !== 'number') return entry;
-    const head = this.host.unusualHead(entry);
-    const item = new Item(this, 'command', false, '', head?.name ?? '', undefined, undefined, undefined, 'waiting');
-    item.seq = entry;
-    item.counted = true;
-    if (head !== undefined) {
-      item.notBefore = head.notBefore;
-      item.expiresAt = head.expiresAt;
-      item.attempt = head.attempt;
-      item.interruptions = head.interruptions;
-      if (item.expiresAt > 0 && item.attempt === 0) this.host.watchExpiry(item);
+  /** Starts the head without a durable dispatch: whatever it does becomes durable with its completion, or not at all (I2). */
+  private runUnmarked(item: Item): void {
+    if (this.isBusy || this.finishing >= UNCOMMITTED_RUNS_MAX) return;
+    if (item.expiresAt > 0 && item.attempt === 0 && item.expiresAt <= this.host.now()) {
+      this.host.watchExpiry(item);
+      return;
     }
-    this.mailbox.replaceHead(item);
-    return item;
-  }
-
-  private leaveRunning(item: Item): void {
-    this.running = undefined;
-    this.firstRunsAlone = false;
-    if (!item.isVolatile && this.marked[0] === item) this.marked.shift();
-  }
-
-  private finish(item: Item, transition: Transition): void {
-    item.stage = 'finishing';
-    this.finishing += 1;
-    this.host.commit(transition, item);
-  }
-
-  private end(item: Item, state: FinalState): void {
-    item.stage = 'ended';
-    this.host.ended(item, state);
-    this.idleCheck();
-  }
-
-  /** A slot is kept from message to message only while nobody else waits for one (I9). */
-  private letSlotGo(): void {
-    if (!this.isBusy) this.slot.letGo();
-  }
-
-  private idleCheck(): void {
-    if (this.isIdle) this.host.becameIdle(this);
+    if (this.finishing > 0 && !this.host.isAwake(this)) return;
+    if (!this.slot.have()) return;
+    if (!this.host.mayRunUnmarked(item)) {
+      this.letSlotGo();
+      return;
+    }
+    this.mailbox.shift();
+    item.isUnmarked = true;
+    this.running = item;
+    this.host.start(item);
   }
 }

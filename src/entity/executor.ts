@@ -1,33 +1,26 @@
 /**
- * Runs handlers. Owns: the queue of items that may start, the set of running ones, loading of payloads that are in the
- * store only, the time limit of a handler (M18), and what its result means. It decides nothing about order: it starts
- * what workers hand it, at once.
+ * Runs handlers. Owns: the queue of items that may start, the set of running ones, the time limit of a handler (M18), and
+ * what its result means. It decides nothing about order: it starts what workers hand it, at once, or as soon as
+ * `preparation.ts` has read what is missing.
  */
 import type { ErrorDescription } from '../message/envelope.js';
 import { AtomicQueuesError, describeError, isRetryable } from '../message/errors.js';
 import type { Clock } from '../runtime/clock.js';
-import type { Deadline, Deadlines } from '../runtime/deadlines.js';
+import type { Deadline } from '../runtime/deadlines.js';
 import type { Timers } from '../runtime/timers.js';
-import type { StoredMessage } from '../wal/transition.js';
-import { StoreUnavailableError } from '../wal/wal.js';
-import type { HandlerEntry } from './handler-table.js';
 import type { Item } from './item.js';
 import { ActiveMessage, runWithMessage } from './message-context.js';
+import { Preparation, type PreparationOptions } from './preparation.js';
 
-export interface ExecutorOptions {
+export interface ExecutorOptions extends Omit<PreparationOptions, 'ready'> {
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly deadlines: Deadlines;
   readonly epoch: number;
-  readonly findHandler: (item: Item) => HandlerEntry | undefined;
   /** The message as its handler gets it; throws INVALID_PAYLOAD. */
   readonly decode: (item: Item) => unknown;
   readonly encodeReply: (item: Item, value: unknown) => string | undefined;
   /** Milliseconds; 0: no limit. */
   readonly handlerTimeoutMs: (item: Item) => number;
-  readonly load: (seqs: readonly number[]) => Promise<readonly StoredMessage[]>;
-  /** The item's payload is in memory again. */
-  readonly loaded: (item: Item) => void;
   readonly detached: (callback: () => void) => void;
   readonly starting: (item: Item) => void;
   readonly settled: (item: Item, ok: boolean, durationMs: number) => void;
@@ -36,17 +29,10 @@ export interface ExecutorOptions {
   readonly stuck: (item: Item, runningMs: number) => void;
   /** The handler has settled, or is not waited for any more. */
   readonly left: (item: Item) => void;
-  /** False once this node may start nothing more, because it has lost the shard (I3). */
-  readonly mayStart: () => boolean;
-  /** A payload cannot be read from the store, and trying again will not help. */
-  readonly loadFailed: (items: readonly Item[], error: Error) => void;
 }
 
-/** While payloads cannot be read, it is tried again this often, milliseconds. */
-const LOAD_RETRY_MS = 100;
-
-/** Queries started in one turn of the event loop at most, and for how long (milliseconds), before I/O has its turn. */
-const TURN_QUERIES_MAX = 512;
+/** Starts without a commit in one turn of the event loop at most, and for how long (milliseconds), before I/O has its turn. */
+const TURN_STARTS_MAX = 512;
 const TURN_MS_MAX = 4;
 
 class HandlerDeadline implements Deadline {
@@ -64,15 +50,16 @@ export class Executor {
   readonly running = new Set<Item>();
   private startQueue: Item[] = [];
   private startScheduled = false;
-  /** Items whose payloads are on their way from the store. */
-  private readonly loading = new Set<Item>();
+  private readonly preparation: Preparation;
   private dispatchNumber = 0;
   private nextTurn: Item[] = [];
-  private queriesInTurn = 0;
+  private startsInTurn = 0;
   private turnBeganAt = 0;
   private readonly handlerDeadlines = new WeakMap<Item, HandlerDeadline>();
 
-  constructor(private readonly options: ExecutorOptions) {}
+  constructor(private readonly options: ExecutorOptions) {
+    this.preparation = new Preparation({ ...options, ready: (item, fault) => this.start(item, fault) });
+  }
 
   get isIdle(): boolean {
     return this.running.size === 0 && this.starting === 0;
@@ -80,12 +67,12 @@ export class Executor {
 
   /** Items that were handed over and whose handlers have not begun. */
   get starting(): number {
-    return this.startQueue.length + this.nextTurn.length + this.loading.size;
+    return this.startQueue.length + this.nextTurn.length + this.preparation.size;
   }
 
   /** Starts the item's handler in a turn of its own, never inside the caller's stack or async context. */
   run(item: Item): void {
-    if (item.isVolatile && this.queriesHadTheirTurn()) this.nextTurn.push(item);
+    if ((item.isVolatile || item.isUnmarked) && this.hadTheirTurn()) this.nextTurn.push(item);
     else this.enqueue(item);
   }
 
@@ -98,30 +85,28 @@ export class Executor {
 
   /**
    * Commands let the event loop go with each commit. Queries need none, so queries that cause each other would keep it for
-   * ever: past a limit they wait for its next turn.
+   * ever, and runs without a durable start for long: past a limit they wait for its next turn.
    */
-  private queriesHadTheirTurn(): boolean {
+  private hadTheirTurn(): boolean {
     const now = this.options.clock.monotonic();
-    if (this.queriesInTurn === 0) {
+    if (this.startsInTurn === 0) {
       this.turnBeganAt = now;
       this.options.detached(() => this.options.timers.defer(this.newTurn));
     }
-    this.queriesInTurn += 1;
-    return this.queriesInTurn > TURN_QUERIES_MAX || now - this.turnBeganAt >= TURN_MS_MAX;
+    this.startsInTurn += 1;
+    return this.startsInTurn > TURN_STARTS_MAX || now - this.turnBeganAt >= TURN_MS_MAX;
   }
 
   private readonly newTurn = (): void => {
-    this.queriesInTurn = 0;
+    this.startsInTurn = 0;
     const waiting = this.nextTurn;
     this.nextTurn = [];
     for (const item of waiting) this.run(item);
   };
 
-  /** Gives back the items whose payloads are still on their way: their handlers will not begin. */
+  /** Gives back the items that are still being prepared: their handlers will not begin. */
   giveBackLoading(): Item[] {
-    const items = [...this.loading];
-    this.loading.clear();
-    return items;
+    return this.preparation.giveBack();
   }
 
   /** Fires the abort signal of a running handler. */
@@ -133,65 +118,31 @@ export class Executor {
     this.startScheduled = false;
     const queue = this.startQueue;
     this.startQueue = [];
-    let missing: Item[] | undefined;
+    let unprepared: Item[] | undefined;
     for (const item of queue) {
-      if (item.payload === undefined) {
-        missing ??= [];
-        missing.push(item);
-      } else this.start(item);
+      if (this.preparation.isReady(item)) this.start(item);
+      else {
+        unprepared ??= [];
+        unprepared.push(item);
+      }
     }
-    if (missing !== undefined) void this.loadAndStart(missing);
+    if (unprepared !== undefined) this.preparation.begin(unprepared);
   };
 
-  private async loadAndStart(items: readonly Item[]): Promise<void> {
-    for (const item of items) this.loading.add(item);
-    await this.loadAgain(items);
-  }
-
-  private async loadAgain(handedOver: readonly Item[]): Promise<void> {
-    const items = handedOver.filter((item) => this.loading.has(item));
-    if (items.length === 0) return;
-    const bySeq = new Map(items.map((item) => [item.seq, item]));
-    let stored: readonly StoredMessage[];
-    try {
-      stored = await this.options.load([...bySeq.keys()].sort((a, b) => a - b));
-    } catch (error) {
-      if (error instanceof StoreUnavailableError && error.recoverable && this.options.mayStart()) {
-        this.options.deadlines.set({ deadlinePassed: () => void this.loadAgain(items) }, LOAD_RETRY_MS);
-        return;
-      }
-      for (const item of items) this.loading.delete(item);
-      this.options.loadFailed(items, error as Error);
-      return;
-    }
-    for (const item of items) if (!this.loading.delete(item)) bySeq.delete(item.seq);
-    for (const message of stored) {
-      const item = bySeq.get(message.seq);
-      if (item === undefined) continue;
-      bySeq.delete(message.seq);
-      item.adopt(message);
-      this.options.loaded(item);
-      this.start(item);
-    }
-    if (bySeq.size > 0) {
-      this.options.loadFailed(
-        [...bySeq.values()],
-        new Error('The store no longer has a message that it had marked as started.'),
-      );
-    }
-  }
-
-  private start(item: Item): void {
+  private start(item: Item, fault?: { readonly error: unknown }): void {
     const { options } = this;
     if (!options.mayStart()) {
       // Lost, or the lease is in doubt: it stands in line again and starts when the owner may.
+      item.actor = undefined;
       item.worker.notStarted(item);
       return;
     }
     this.dispatchNumber += 1;
     item.dispatchNumber = this.dispatchNumber;
     if (item.isVolatile) item.attempt = 1;
+    else if (item.isUnmarked) item.attempt += 1;
     item.stage = 'running';
+    item.released = false;
     item.reportedStuck = false;
     const handler = options.findHandler(item);
     this.running.add(item);
@@ -207,26 +158,39 @@ export class Executor {
           `No handler for message "${item.name}" of entity type "${item.worker.entityType}".`,
         );
       }
+      if (fault !== undefined) throw fault.error;
       const message = options.decode(item);
       const timeoutMs = options.handlerTimeoutMs(item);
       if (timeoutMs > 0) this.limit(item, timeoutMs);
-      result = runWithMessage(active, () => handler.run({ message, context: active }));
+      result = runWithMessage(active, () =>
+        item.actor === undefined
+          ? handler.run({ message, context: active })
+          : item.actor.instance.run({ name: item.name, message, context: active }),
+      );
     } catch (error) {
-      this.failed(item, error);
+      this.failed(item, active, error);
       return;
     }
     if (typeof result === 'object' && result !== null) {
       // Whatever a handler returns that looks like a promise settles once, with a value, and never throws into the caller.
       void Promise.prototype.then.call(
         Promise.resolve(result),
-        (value) => this.succeeded(item, value),
-        (error: unknown) => this.failed(item, error),
+        (value) => this.succeeded(item, active, value),
+        (error: unknown) => this.failed(item, active, error),
       );
-    } else this.succeeded(item, result);
+    } else this.succeeded(item, active, result);
   }
 
-  private succeeded(item: Item, value: unknown): void {
-    if (item.released) return;
+  private succeeded(item: Item, active: ActiveMessage, value: unknown): void {
+    // What a handler does that was given up counts no longer, also when its message runs again.
+    if (item.released || item.active !== active) return;
+    try {
+      this.options.actors.keep(item);
+    } catch (error) {
+      // The handler has done its work, and its state cannot be stored: nothing of it is kept, and trying again would not help.
+      this.failed(item, active, error, false);
+      return;
+    }
     if (item.waiter !== undefined || item.messageId !== undefined || item.keepVerdict) {
       try {
         item.reply = this.options.encodeReply(item, value);
@@ -239,11 +203,12 @@ export class Executor {
     item.worker.settled(item, undefined);
   }
 
-  private failed(item: Item, thrown: unknown): void {
-    if (item.released) return;
+  private failed(item: Item, active: ActiveMessage, thrown: unknown, retryable = isRetryable(thrown)): void {
+    if (item.released || item.active !== active) return;
     const error: ErrorDescription = describeError(thrown);
+    this.options.actors.undo(item);
     this.leave(item, false);
-    item.worker.settled(item, { error, retryable: isRetryable(thrown) });
+    item.worker.settled(item, { error, retryable });
   }
 
   private leave(item: Item, ok: boolean): void {

@@ -4,6 +4,7 @@
  */
 import type { MessageKind } from '../message/envelope.js';
 import { AtomicQueuesError } from '../message/errors.js';
+import type { ActorBinding } from './actor-port.js';
 import type { MessageContext } from './message-context.js';
 
 export interface Delivery {
@@ -17,6 +18,8 @@ export interface HandlerEntry {
   /** What the handler is, for messages to people: e.g. the class name. */
   readonly label: string;
   readonly run: (delivery: Delivery) => unknown;
+  /** It is a method of an actor: `run` is not called, the entity's instance runs the message. */
+  readonly actor?: ActorBinding | undefined;
 }
 
 export const WILDCARD = '*';
@@ -47,6 +50,21 @@ export class HandlerTable {
 
   knowsType(entityType: string): boolean {
     return this.types.has(entityType);
+  }
+
+  /** Whether any handler of the type is an actor's. */
+  hasActor(entityType: string): boolean {
+    return this.some(entityType, ({ actor }) => actor !== undefined);
+  }
+
+  /** Whether all handlers of the type are an actor's that has no effect outside of its completions (I2). */
+  isStateOnly(entityType: string): boolean {
+    return this.knowsType(entityType) && !this.some(entityType, ({ actor }) => actor?.effects !== 'state');
+  }
+
+  private some(entityType: string, matches: (entry: HandlerEntry) => boolean): boolean {
+    for (const entry of this.types.get(entityType)?.values() ?? []) if (matches(entry)) return true;
+    return false;
   }
 
   /** Entity types with at least one handler. */

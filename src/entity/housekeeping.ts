@@ -1,6 +1,6 @@
 /**
  * What an owner does now and then: look for offers, forget verdicts that nobody can ask for, notice handlers that do not
- * settle. Owns three timers.
+ * settle, let idle actors go. Owns three timers.
  */
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
@@ -19,6 +19,8 @@ export interface HousekeepingOptions {
   /** Forgets at most so many verdicts; returns how many went. */
   readonly cleanUp: (limit: number) => Promise<number>;
   readonly executor: Executor;
+  /** Lets actors go that were idle for their time. */
+  readonly sweepActors: (now: number) => void;
   /** Somebody else owns the shard. */
   readonly lost: (error: Error) => void;
 }
@@ -28,8 +30,8 @@ const OFFER_POLL_MS = 100;
 const CLEANUP_BATCH = 500;
 /** A handler without a time limit is reported as stuck after this long, milliseconds. */
 const STUCK_AFTER_MS = 30_000;
-/** How often running handlers are looked at for that, milliseconds. */
-const STUCK_SWEEP_MS = 1_000;
+/** How often running handlers are looked at for that, and actors for having been idle, milliseconds. */
+const SWEEP_MS = 1_000;
 
 export class Housekeeping {
   private readonly handles = new Map<string, TimerHandle>();
@@ -42,13 +44,18 @@ export class Housekeeping {
     this.active = true;
     this.every('poll', this.options.offerPollMs ?? OFFER_POLL_MS, this.options.poll);
     this.every('cleanup', this.options.cleanupIntervalMs, () => void this.cleanUpAll());
-    this.every('stuck', STUCK_SWEEP_MS, () => this.findStuck());
+    this.every('sweep', SWEEP_MS, () => this.sweep());
   }
 
   stop(): void {
     this.active = false;
     for (const handle of this.handles.values()) this.options.timers.clear(handle);
     this.handles.clear();
+  }
+
+  private sweep(): void {
+    this.options.sweepActors(this.options.clock.monotonic());
+    this.findStuck();
   }
 
   private findStuck(): void {

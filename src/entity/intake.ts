@@ -3,8 +3,8 @@
  * due, replays, and what other processes offered; and messages that were withdrawn. It holds nothing itself.
  */
 import { entityKey } from '../message/entity-key.js';
-import type { Envelope } from '../message/envelope.js';
-import type { Outcome, StoredMessage } from '../wal/transition.js';
+import type { Envelope, ErrorDescription } from '../message/envelope.js';
+import type { FinalState, Outcome, Sent, StoredMessage } from '../wal/transition.js';
 import type { TakenOffer } from '../wal/wal.js';
 import type { EntityWorker } from './entity-worker.js';
 import { Item } from './item.js';
@@ -59,7 +59,9 @@ export class Intake {
   readonly startsAtOnce = ({ entityType, entityId, name }: Envelope): boolean => {
     const { owner, kept } = this;
     if (!owner.startsMessages || owner.catchUp.isActive || !owner.slots.isUnbounded) return false;
-    if (owner.options.handlers.find(entityType, name) === undefined) return false;
+    const handler = owner.options.handlers.find(entityType, name);
+    // What needs no durable start gains nothing by one.
+    if (handler === undefined || handler.actor?.effects === 'state') return false;
     const key = entityKey(entityType, entityId);
     if (owner.directory.isFull || owner.directory.hasBacklog(key)) return false;
     const known = owner.directory.find(key);
@@ -86,6 +88,8 @@ export class Intake {
   takeIn({ offer, outcome, message }: TakenOffer): void {
     const { transition } = offer;
     if (outcome.type === 'cancelled') this.withdrawn(outcome.message);
+    else if (outcome.type === 'unblocked') this.owner.blockedHeads.unblocked(outcome.message);
+    else if (outcome.type === 'skipped') this.owner.blockedHeads.skipped(outcome.message, outcome.reason);
     else if (transition.type === 'pause' || transition.type === 'resume') {
       this.owner.markPaused(transition.entityType, transition.entityId, transition.type === 'pause');
     } else if (outcome.type === 'delayed') this.owner.delayedMessages.dueAt(outcome.notBefore);
@@ -97,6 +101,12 @@ export class Intake {
     else if (outcome.type === 'duplicate' && transition.type === 'append') this.sameAs(transition.message, outcome);
   }
 
+  /** What a handler here has sent to an entity of its own shard stands in line. */
+  arrived({ outcome, message }: Extract<Sent, { readonly type: 'arrived' }>): void {
+    if (outcome.type === 'delayed') this.owner.delayedMessages.dueAt(outcome.notBefore);
+    else if (message !== undefined) this.enterLine(message);
+  }
+
   /** Offered again under another id: who waits for it gets the verdict of the first one. */
   private sameAs({ id, replyTo }: Envelope, { id: first, verdict }: Extract<Outcome, { type: 'duplicate' }>): void {
     if (replyTo === undefined) return;
@@ -106,22 +116,28 @@ export class Intake {
 
   /** A waiting or delayed message was withdrawn in the store. */
   withdrawn(message: StoredMessage): void {
-    const key = entityKey(message.entityType, message.entityId);
     const delayed = this.owner.delayedMessages.takeOut(message.id);
     if (delayed !== undefined || message.seq === 0) {
       this.owner.endings.ofStored(message, 'cancelled', delayed);
       return;
     }
+    this.leftLine(message, 'cancelled');
+  }
+
+  /** The store has ended a message that stood in line without running. */
+  leftLine(message: StoredMessage, state: FinalState, error?: ErrorDescription): void {
+    const key = entityKey(message.entityType, message.entityId);
     const worker = this.owner.directory.find(key);
     const item = worker?.takeOut(message.seq);
     if (worker !== undefined && item !== undefined) {
       item.adopt(message);
-      worker.endTakenOut(item, 'cancelled');
+      item.error = error;
+      worker.endTakenOut(item, state);
     } else {
       this.owner.unusual.delete(message.seq);
       if (worker === undefined && this.owner.directory.removeFromBacklog(key, message.seq))
         this.owner.door.changeDepth(-1);
-      this.owner.endings.ofStored(message, 'cancelled');
+      this.owner.endings.ofStored(message, state, undefined, error);
       this.owner.feedBacklog();
     }
   }

@@ -7,6 +7,7 @@ import type { ErrorDescription, MessageHeaders, MessageKind } from '../message/e
 import type { Deadline } from '../runtime/deadlines.js';
 import type { Participant } from '../wal/group-commit.js';
 import type { Outcome, StoredMessage, Transition } from '../wal/transition.js';
+import type { ResidentActor } from './actor-residents.js';
 import type { EntityWorker } from './entity-worker.js';
 import type { ActiveMessage } from './message-context.js';
 import type { ReplyWaiter } from './reply-waiter.js';
@@ -24,6 +25,8 @@ export type ItemStage =
   | 'running'
   /** Its handler has settled (or never will be waited for); the outcome is on the way to the store. */
   | 'finishing'
+  /** It failed for good and stays at the head of its line (M17). */
+  | 'blocked'
   /** It is out of the line. */
   | 'ended';
 
@@ -65,6 +68,12 @@ export class Item implements Participant {
   replyTo: string | undefined;
   /** An operator gave it up while its handler still ran: what the handler does now no longer counts. */
   released = false;
+  /** It runs, or ran, without a durable dispatch; what it did is not durable yet. */
+  isUnmarked = false;
+  /** The actor whose message it is, while that runs it. */
+  actor: ResidentActor | undefined;
+  /** The actor's state after it, as far as it has to be stored with the completion. */
+  actorState: string | null | undefined;
   /** The context of the current start. */
   active: ActiveMessage | undefined;
   timeoutKey = -1;

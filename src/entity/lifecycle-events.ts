@@ -24,6 +24,13 @@ export interface LifecycleEvents {
   settled: MessageSubject & { readonly attempt: number; readonly ok: boolean; readonly durationMs: number };
   /** The attempt failed, another one will start in its place. */
   retried: MessageSubject & { readonly attempt: number; readonly notBefore: number; readonly error: ErrorDescription };
+  /**
+   * With `onFailure: 'block'`: the message failed for good or was interrupted, and stays at the head of its line, durably;
+   * its entity waits until somebody retries or skips it (M17).
+   */
+  blocked: MessageSubject & { readonly attempt: number; readonly at: number; readonly error: ErrorDescription };
+  /** A blocked message waits for another attempt. One that was skipped has `ended`. */
+  unblocked: MessageSubject & { readonly attempt: number; readonly at: number };
   /** The verdict is durable. */
   ended: MessageSubject & {
     readonly state: FinalState;
@@ -41,6 +48,17 @@ export interface LifecycleEvents {
     readonly entityId: string;
     readonly reason: 'idle' | 'evicted' | 'stopped';
   };
+  /** An actor was made, from its stored state or afresh. */
+  actorWoken: { readonly entityType: string; readonly entityId: string };
+  /**
+   * An actor went out of memory: unused for its idle timeout, to make room (`maxResidentActors`), thrown away because its
+   * handler was given up while it was still at work, its stored state's time was up, or its shard went to another node.
+   */
+  actorPassivated: {
+    readonly entityType: string;
+    readonly entityId: string;
+    readonly reason: 'idle' | 'evicted' | 'released' | 'expired' | 'stopped';
+  };
   /** Messages whose type or name no handler here takes were found at start; they stay in line untouched. */
   parked: { readonly entityType: string; readonly name: string; readonly count: number };
   /** A group commit became durable. */
@@ -52,6 +70,13 @@ export interface LifecycleEvents {
   shardOpened: { readonly shard: number; readonly epoch: number };
   /** Another node owns the shard now, or may: what ran here is refused by the store. Not emitted for a shard that was handed over. */
   shardLost: { readonly shard: number; readonly error: Error };
+  /** A shard was opened so often without an owner that survived it that this node holds it back for a while (M13). */
+  shardHeldBack: { readonly shard: number; readonly openings: number };
+  /**
+   * A store that was rolled back has lost messages that handlers of `shard` had sent and that `targetShard` had
+   * acknowledged: at most so many. What follows them is sent.
+   */
+  outgoingLost: { readonly shard: number; readonly targetShard: number; readonly countMax: number };
   /** What was offered to a shard cannot be taken into the line: not JSON, too large, of a type that nobody has named. */
   quarantined: { readonly shard: number; readonly count: number };
   /** Dead letters of a type reached their limit; new work of the type is refused until some go (M17). */

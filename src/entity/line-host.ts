@@ -4,7 +4,7 @@
  */
 import type { ErrorDescription } from '../message/envelope.js';
 import type { Deadline } from '../runtime/deadlines.js';
-import type { FinalState, Outcome, Transition } from '../wal/transition.js';
+import type { FinalState, Outcome, Sent, Transition } from '../wal/transition.js';
 import type { MessageHead } from '../wal/wal.js';
 import type { EntityWorker } from './entity-worker.js';
 import type { Item } from './item.js';
@@ -54,8 +54,31 @@ export class LineHost implements WorkerHost {
     return head;
   }
 
-  handles(item: Item): boolean {
-    return item.name === '' || this.owner.options.handlers.find(item.worker.entityType, item.name) !== undefined;
+  startOf(item: Item): 'none' | 'marked' | 'unmarked' {
+    const { handlers } = this.owner.options;
+    const { entityType } = item.worker;
+    // Which message it is, is in the store; where every one may start without being marked, so may this one.
+    if (item.name === '') return handlers.isStateOnly(entityType) ? 'unmarked' : 'marked';
+    const handler = handlers.find(entityType, item.name);
+    if (handler === undefined) return 'none';
+    return handler.actor?.effects === 'state' ? 'unmarked' : 'marked';
+  }
+
+  mayRunUnmarked(item: Item): boolean {
+    return this.owner.unmarkedRuns.begin(item);
+  }
+
+  unmarkedOver(item: Item): void {
+    this.owner.unmarkedRuns.over(item);
+  }
+
+  mustWait(worker: EntityWorker): boolean {
+    const { handlers } = this.owner.options;
+    return handlers.hasActor(worker.entityType) && !this.isAwake(worker);
+  }
+
+  isAwake(worker: EntityWorker): boolean {
+    return this.owner.actors.has(worker.key);
   }
 
   start(item: Item): void {
@@ -122,6 +145,24 @@ export class LineHost implements WorkerHost {
     item.refuse?.(refusal);
     item.waiter?.fail(refusal);
     item.waiter = undefined;
+  }
+
+  givenUp(item: Item): void {
+    this.owner.actors.discard(item);
+  }
+
+  runCommitted(item: Item, transition: Transition, now: number): void {
+    this.owner.unmarkedRuns.over(item);
+    this.owner.actors.committed(item, transition, now);
+  }
+
+  blocked(item: Item, error: ErrorDescription): void {
+    item.active = undefined;
+    this.owner.announce.blocked(item, error);
+  }
+
+  sent(sent: readonly Sent[]): void {
+    this.owner.outbox.sent(sent);
   }
 
   retried(item: Item, error: ErrorDescription | undefined, notBefore: number): void {

@@ -53,11 +53,19 @@ export class LocalEngine implements Engine {
     return [this.owner.options.shard];
   }
 
+  shardOf(): number {
+    return this.owner.options.shard;
+  }
+
   takenElsewhere(): boolean {
     return false;
   }
 
   typesElsewhere(): readonly string[] {
+    return [];
+  }
+
+  namesElsewhere(): readonly string[] {
     return [];
   }
 

@@ -67,6 +67,12 @@ export class Mailbox {
     return undefined;
   }
 
+  /** The entry at this place, if there is one. */
+  find(seq: number): MailboxEntry | undefined {
+    for (let index = 0; index < this.count; index += 1) if (placeOf(this.at(index)) === seq) return this.at(index);
+    return undefined;
+  }
+
   removePlace(seq: number): MailboxEntry | undefined {
     return this.remove((each) => placeOf(each) === seq);
   }

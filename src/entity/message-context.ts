@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { MessageHeaders } from '../message/envelope.js';
+import type { OutgoingMessage } from '../wal/transition.js';
 import { fencingToken } from './fencing-token.js';
 import type { Item } from './item.js';
 
@@ -32,6 +33,10 @@ export const CHAIN_HEADER = 'aq-waiting-chain';
 export class ActiveMessage implements MessageContext {
   readonly id: string;
   readonly attempt: number;
+  /** What this start sends with its completion (M15), in order. */
+  readonly outgoing: OutgoingMessage[] = [];
+  /** What the handler enqueues becomes durable with its completion (`outbox: 'atomic'`). Set before the handler begins. */
+  sendsWithCompletion = false;
   private readonly dispatchNumber: number;
   private controller: AbortController | undefined;
   private abortReason: Error | undefined;
@@ -43,6 +48,11 @@ export class ActiveMessage implements MessageContext {
     this.id = item.id;
     this.attempt = item.attempt;
     this.dispatchNumber = item.dispatchNumber;
+  }
+
+  /** Which start this is: no two of a shard share epoch and number. Not part of what a handler sees. */
+  get start(): { readonly epoch: number; readonly number: number } {
+    return { epoch: this.epoch, number: this.dispatchNumber };
   }
 
   get entityType(): string {
@@ -99,10 +109,22 @@ export function currentMessage(): MessageContext | undefined {
   return storage.getStore();
 }
 
+/**
+ * Runs a callback as if it were not part of the handler: what it enqueues goes out at once and stays, whatever becomes of
+ * the handler, and `currentMessage()` is undefined in it. For work that a handler only sets off: a connection that is made
+ * once, a timer that goes on.
+ */
+export function outsideMessage<T>(callback: () => T): T {
+  return storage.exit(callback);
+}
+
+/** For the engine: the start whose context this is, settled or not. */
+export function contextStart(): ActiveMessage | undefined {
+  return storage.getStore();
+}
+
 /** For the engine: the running start, or undefined when there is none or its handler has settled already. */
 export function currentStart(): ActiveMessage | undefined {
   const active = storage.getStore();
-  return active !== undefined && active.item.stage === 'running' && active.item.attempt === active.attempt
-    ? active
-    : undefined;
+  return active !== undefined && active.item.stage === 'running' && active.item.active === active ? active : undefined;
 }

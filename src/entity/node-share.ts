@@ -2,6 +2,7 @@
  * What the owners of one node's shards share: the counts that the node's limits are about. Each owner adds and takes away
  * its own; whoever makes room tells those who wait for it.
  */
+import { ActorResidents } from './actor-residents.js';
 import { RunningSlots } from './running-slots.js';
 
 export interface Starving {
@@ -19,11 +20,16 @@ export class NodeShare {
   residentBytes = 0;
   readonly deadLettersByType = new Map<string, number>();
   readonly slots: RunningSlots;
+  readonly actors: ActorResidents;
   private readonly starving = new Set<Starving>();
 
-  /** @param handlersMax handlers at work at one time; 0: unbounded. */
-  constructor(handlersMax: number) {
+  /**
+   * @param handlersMax handlers at work at one time; 0: unbounded.
+   * @param actorsMax actors in memory at one time; 0: unbounded.
+   */
+  constructor(handlersMax: number, actorsMax = 0) {
     this.slots = new RunningSlots(handlersMax);
+    this.actors = new ActorResidents(actorsMax);
   }
 
   /** Entity types with as many dead letters here as they may have (M17); a limit of 0 is none. */

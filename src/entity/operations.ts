@@ -59,8 +59,10 @@ export class Operations {
       if (last === undefined || page.length < PURGE_PAGE) break;
       after = last.seq;
     }
-    const { ids } = await wal.due(shard, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+    const { ids, recurring = {} } = await wal.due(shard, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
     for (const id of ids) {
+      // A reminder is no waiting message: it goes when it is forgotten.
+      if (Object.hasOwn(recurring, id)) continue;
       const record = await wal.status(shard, id);
       if (record !== undefined && matches(record) && (await this.cancel(id))) purged += 1;
     }
@@ -76,6 +78,28 @@ export class Operations {
       this.owner.intake.enterLine(answer.message);
     });
     return outcome.type === 'queued' ? newId : undefined;
+  }
+
+  /**
+   * Lets a blocked message run again, in its place (M17). It has one attempt more than its retry policy gives. False when
+   * there is no blocked message with this id.
+   */
+  async unblock(id: string): Promise<boolean> {
+    const outcome = await this.transition({ type: 'unblock', id }, (answer) => {
+      if (answer.type === 'unblocked') this.owner.blockedHeads.unblocked(answer.message);
+    });
+    return outcome.type === 'unblocked';
+  }
+
+  /**
+   * Lets an entity go on without its blocked message, which becomes a dead letter: `failed`, or `interrupted` if that is what
+   * blocked it (M17). False when there is no blocked message with this id.
+   */
+  async skip(id: string): Promise<boolean> {
+    const outcome = await this.transition({ type: 'skip', id }, (answer) => {
+      if (answer.type === 'skipped') this.owner.blockedHeads.skipped(answer.message, answer.reason);
+    });
+    return outcome.type === 'skipped';
   }
 
   /** Removes a dead letter for good; false when there is no such letter. */

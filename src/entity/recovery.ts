@@ -1,6 +1,6 @@
 /**
  * What a new owner does with messages that the last one had marked as started: they may have run, so they are interrupted,
- * or go back to their place where the type says so (I2). Everything else in line is `catch-up.ts`'s.
+ * or go back to their place or stay there blocked, where the type says so (I2, M17). Everything else in line is `catch-up.ts`'s.
  */
 import type { Participant } from '../wal/group-commit.js';
 import type { MessageHead } from '../wal/wal.js';
@@ -35,14 +35,16 @@ export async function settleInFlight(
     );
     await Promise.all(
       heads.map((head) => {
-        const retry = owner.mayRetryInterrupted(head.entityType, head.interruptions);
+        const after = owner.afterInterruption(head.entityType, head.name, head.interruptions);
+        const retry = after === 'retry';
+        const block = after === 'block';
         if (retry) putBack += 1;
         else interrupted += 1;
         return new Promise<void>((resolve, reject) => {
           const participant: Participant = {
             committed: () => {
               const message = ids.get(head.seq);
-              if (!retry && message !== undefined)
+              if (after === 'end' && message !== undefined)
                 owner.endings.ofStored({ ...message, attempt: head.attempt }, 'interrupted', undefined, error);
               resolve();
             },
@@ -54,7 +56,10 @@ export async function settleInFlight(
           };
           // Who waits on another node hears of it, or looks.
           const keepVerdict = ids.get(head.seq)?.replyTo !== undefined;
-          owner.add({ type: 'interrupt', seq: head.seq, retry, error, keepVerdict }, participant);
+          owner.add(
+            { type: 'interrupt', seq: head.seq, retry, ...(block && { block }), error, keepVerdict },
+            participant,
+          );
         });
       }),
     );

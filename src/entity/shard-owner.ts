@@ -6,7 +6,7 @@
  * offers and cleaning up. `open` and `close` are its life; the constructor does no I/O.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { decodeReply, encodeReply } from '../message/codec.js';
+import { decodeReply } from '../message/codec.js';
 import { type EntityKey, splitEntityKey } from '../message/entity-key.js';
 import type { AtomicQueuesError } from '../message/errors.js';
 import type { MessageRegistry } from '../message/message-registry.js';
@@ -20,29 +20,43 @@ import { ownerIdPrefix } from '../wal/owner-ids.js';
 import type { Transition } from '../wal/transition.js';
 import type { CommitAnswer, CommitRequest, MessageHead, OpenedShard, StoreUnavailableError, Wal } from '../wal/wal.js';
 import { Announcements } from './announcements.js';
+import { BlockedHeads } from './blocked-heads.js';
 import { CatchUp } from './catch-up.js';
 import type { ClusterHooks } from './cluster-hooks.js';
-import { DelayedMessages } from './delayed-messages.js';
-import { Door } from './door.js';
-import { Endings } from './endings.js';
-import { EntityWorker } from './entity-worker.js';
-import { Executor } from './executor.js';
+import type { DelayedMessages } from './delayed-messages.js';
+import type { Door } from './door.js';
+import type { Endings } from './endings.js';
+import { EntityWorker, UNCOMMITTED_RUNS_MAX } from './entity-worker.js';
+import type { Executor } from './executor.js';
 import type { HandlerTable } from './handler-table.js';
 import { Housekeeping } from './housekeeping.js';
 import { Intake } from './intake.js';
 import type { Item } from './item.js';
-import { ItemAccounts } from './item-accounts.js';
+import type { ItemAccounts } from './item-accounts.js';
 import type { LifecycleEvents } from './lifecycle-events.js';
 import { LineHost } from './line-host.js';
 import { MessageIds } from './message-ids.js';
 import { NodeShare } from './node-share.js';
+import type { Outbox } from './outbox.js';
 import { Pauses } from './pauses.js';
 import { notAccepted, verdictUnknown } from './refusals.js';
 import type { RunningSlots } from './running-slots.js';
+import type { ShardActors } from './shard-actors.js';
+import { makeExecutor } from './shard-executor.js';
+import {
+  makeAccounts,
+  makeActors,
+  makeDelayedMessages,
+  makeDirectory,
+  makeDoor,
+  makeEndings,
+  makeOutbox,
+} from './shard-parts.js';
 import { StoreClock } from './store-clock.js';
+import { UnmarkedRuns } from './unmarked-runs.js';
 import { Verdicts } from './verdicts.js';
 import { leaveWaits } from './waits.js';
-import { WorkerDirectory } from './worker-directory.js';
+import type { WorkerDirectory } from './worker-directory.js';
 
 export interface ShardOwnerOptions {
   readonly runtime: Runtime;
@@ -80,6 +94,10 @@ export class ShardOwner implements GroupCommitEvents {
   readonly endings: Endings;
   readonly accounts: ItemAccounts;
   readonly delayedMessages: DelayedMessages;
+  /** What handlers here send with their completions, on its way to other shards. */
+  readonly outbox: Outbox;
+  readonly actors: ShardActors;
+  readonly unmarkedRuns = new UnmarkedRuns();
   readonly intake = new Intake(this);
   readonly pauses = new Pauses();
   readonly share: NodeShare;
@@ -88,6 +106,7 @@ export class ShardOwner implements GroupCommitEvents {
   readonly unusual = new Map<number, MessageHead>();
   phase: OwnerPhase = 'closed';
   readonly catchUp = new CatchUp(this);
+  readonly blockedHeads = new BlockedHeads(this);
   lostWith: Error | undefined;
   readonly announce: Announcements;
   private readonly lineHost = new LineHost(this);
@@ -102,67 +121,16 @@ export class ShardOwner implements GroupCommitEvents {
     this.storeClock = new StoreClock(runtime.clock);
     this.deadlines = new Deadlines(runtime.clock, runtime.timers);
     this.announce = new Announcements(options.events, () => runtime.clock.now());
-    this.share = options.share ?? new NodeShare(config.maxRunningHandlers);
+    this.share = options.share ?? new NodeShare(config.maxRunningHandlers, config.maxResidentActors);
     this.slots = this.share.slots;
     this.verdicts = new Verdicts((text) => decodeReply(text, config));
-    this.directory = new WorkerDirectory({
-      clock: runtime.clock,
-      timers: runtime.timers,
-      share: this.share,
-      workersMax: config.maxTotalWorkers,
-      make: (key) => this.makeWorker(key),
-      isStartable: (key, place) => {
-        const head = this.unusual.get(place);
-        // A head that expires needs a worker, also when no handler here takes it.
-        if (head !== undefined && options.handlers.find(head.entityType, head.name) === undefined)
-          return head.expiresAt > 0;
-        return !this.pauses.has(key, splitEntityKey(key).entityType);
-      },
-      idleTimeoutMs: (worker) => this.typeOf(worker.entityType).workerIdleTimeout,
-      spawned: ({ entityType, entityId }) => this.events.emit('workerSpawned', { entityType, entityId }),
-      removed: ({ entityType, entityId }, reason) =>
-        this.events.emit('workerRemoved', { entityType, entityId, reason }),
-    });
-    this.door = new Door(
-      this.share,
-      {
-        depthMax: config.maxTotalQueueDepth,
-        workersMax: config.maxTotalWorkers,
-        workerDepthMax: (type) => this.typeOf(type).workerMaxQueueDepth,
-        deadLettersMax: (type) => this.typeOf(type).deadLettersMax,
-      },
-      this.directory,
-      (key) => this.directory.depthOf(key),
-    );
-    this.endings = new Endings({
-      verdicts: this.verdicts,
-      announce: this.announce,
-      events: options.events,
-      door: this.door,
-      logger: options.logger,
-      now: () => this.now(),
-      deadLettersMax: (type) => this.typeOf(type).deadLettersMax,
-      tell: options.cluster === undefined ? undefined : (...told) => options.cluster?.tell(...told),
-    });
-    this.accounts = new ItemAccounts(
-      this.door,
-      this.share,
-      this.deadlines,
-      config.residentBytesMax,
-      () => this.now(),
-      (item) => {
-        if (this.phase !== 'closed') this.add({ type: 'expire', seq: item.seq }, item);
-      },
-    );
-    this.delayedMessages = new DelayedMessages({
-      clock: this.storeClock,
-      timers: runtime.timers,
-      due: (now, limit) => options.wal.due(options.shard, now, limit),
-      commit: (transition, participant) => this.add(transition, participant),
-      queued: (message, item) => this.intake.enterLine(message, item),
-      expired: (message, item) => this.endings.ofStored(message, 'expired', item),
-      failed: (error) => options.logger.error('Looking for delayed messages failed; it is tried again.', error),
-    });
+    this.actors = makeActors(this);
+    this.directory = makeDirectory(this, (key) => this.makeWorker(key));
+    this.door = makeDoor(this);
+    this.endings = makeEndings(this);
+    this.accounts = makeAccounts(this);
+    this.delayedMessages = makeDelayedMessages(this, this.storeClock);
+    this.outbox = makeOutbox(this);
   }
 
   get events(): TypedEvents<LifecycleEvents> {
@@ -196,6 +164,7 @@ export class ShardOwner implements GroupCommitEvents {
     return (
       (this.life === undefined || (this.life.commits.idle && this.life.executor.isIdle)) &&
       !this.delayedMessages.isPromoting &&
+      this.outbox.isIdle &&
       !(this.catchUp.isActive && this.phase === 'running') &&
       this.directory.active === 0 &&
       this.directory.backlogEntities === 0
@@ -212,7 +181,7 @@ export class ShardOwner implements GroupCommitEvents {
     this.storeIsAt(opened.now);
     const { detached } = this;
     const commits = new GroupCommit({ wal, clock, timers, shard, epoch, incarnation, events: this, detached });
-    const executor = this.makeExecutor(epoch);
+    const executor = makeExecutor(this, epoch);
     const ids = new MessageIds(ownerIdPrefix(wal.description.clusterId, shard, epoch), opened.nextSeq);
     const housekeeping = new Housekeeping({
       clock,
@@ -221,6 +190,7 @@ export class ShardOwner implements GroupCommitEvents {
       executor,
       cleanupIntervalMs: config.wal.cleanupInterval,
       offerPollMs: this.options.cluster?.offerPollMs,
+      sweepActors: (now) => this.share.actors.sweep(now),
       poll: () => {
         commits.poll();
         this.delayedMessages.check();
@@ -246,6 +216,7 @@ export class ShardOwner implements GroupCommitEvents {
     this.phase = 'running';
     this.delayedMessages.start(this.alive.opened.nextDueAt);
     this.alive.housekeeping.start();
+    this.outbox.start();
     void this.catchUp.goOn();
     for (const worker of [...this.directory.all()]) worker.advance();
     this.feedBacklog();
@@ -256,7 +227,9 @@ export class ShardOwner implements GroupCommitEvents {
     const { life, phase } = this;
     life?.housekeeping.stop();
     this.delayedMessages.stop();
+    this.outbox.stop();
     this.deadlines.stop();
+    this.actors.leave();
     for (const worker of this.directory.all()) worker.leave();
     this.directory.stop();
     this.share.isStarving(this, false);
@@ -286,10 +259,13 @@ export class ShardOwner implements GroupCommitEvents {
     return options;
   }
 
-  /** Whether an interrupted message of this type goes back to its place, given how often it was interrupted before (M13). */
-  mayRetryInterrupted(entityType: string, interruptions: number): boolean {
-    const { onInterrupt, maxInterruptions } = this.typeOf(entityType);
-    return onInterrupt === 'retry' && interruptions + 1 <= maxInterruptions;
+  /** What becomes of an interrupted message, given how often it was interrupted before (M13, M17). */
+  afterInterruption(entityType: string, name: string, interruptions: number): 'retry' | 'block' | 'end' {
+    const { onInterrupt, maxInterruptions, onFailure } = this.typeOf(entityType);
+    // What has no effect outside of its completion left no trace: it runs again, but not for ever.
+    const isStateOnly = this.options.handlers.find(entityType, name)?.actor?.effects === 'state';
+    if ((isStateOnly || onInterrupt === 'retry') && interruptions + 1 <= maxInterruptions) return 'retry';
+    return onFailure === 'block' ? 'block' : 'end';
   }
 
   add(transition: Transition, participant: Participant): void {
@@ -342,12 +318,18 @@ export class ShardOwner implements GroupCommitEvents {
     return this.options.cluster === undefined ? undefined : this.intake.startsAtOnce;
   }
 
+  get runsUnmarked(): CommitRequest['runsUnmarked'] {
+    return this.unmarkedRuns.asked;
+  }
+
   answered(answer: CommitAnswer, transitions: number, durationMs: number): void {
     this.storeIsAt(answer.now);
     // An answer may come when the shard has gone: whoever owns it now finds what stands in it.
     const isOver = this.phase === 'lost' || this.phase === 'closed';
     if (!isOver) for (const taken of answer.taken) this.intake.takeIn(taken);
     this.intake.commitAnswered();
+    // The participants of the commit hear of it in this turn; what it gave away is theirs to take out.
+    if (this.unmarkedRuns.hasPromised) this.detached(() => queueMicrotask(() => this.unmarkedRuns.answered()));
     if (answer.quarantined !== undefined) this.tellQuarantined(answer.quarantined);
     // One commit takes in a bounded number; where there were some there may be more.
     this.offersLeft = (answer.offersLeft ?? answer.taken.length) > 0;
@@ -389,6 +371,8 @@ export class ShardOwner implements GroupCommitEvents {
     if (this.phase === 'closed' || this.phase === 'lost') return;
     this.phase = 'lost';
     this.lostWith = error;
+    this.outbox.stop();
+    this.actors.leave();
     leaveWaits(this);
     const reason = this.notAccepted(error);
     for (const item of this.life?.executor.running ?? []) item.active?.abort(reason);
@@ -432,39 +416,9 @@ export class ShardOwner implements GroupCommitEvents {
     const worker = new EntityWorker(key, entityType, entityId, this.typeOf(entityType), this.lineHost);
     worker.paused = this.pauses.has(key, entityType);
     // Only what was in line when the last owner was lost may be what killed it.
-    worker.firstRunsAlone = !this.alive.opened.clean && this.directory.hasBacklog(key);
+    const mayHaveKilled = !this.alive.opened.clean && this.directory.hasBacklog(key);
+    // Of those that ran without a durable start it is one of the first ones, and nobody knows which.
+    if (mayHaveKilled) worker.runsAlone = this.options.handlers.hasActor(entityType) ? UNCOMMITTED_RUNS_MAX + 1 : 1;
     return worker;
-  }
-
-  private makeExecutor(epoch: number): Executor {
-    const { runtime, wal, shard, config, handlers, registry } = this.options;
-    return new Executor({
-      clock: runtime.clock,
-      timers: runtime.timers,
-      deadlines: this.deadlines,
-      epoch,
-      findHandler: (item) => handlers.find(item.worker.entityType, item.name),
-      decode: (item) => registry.toInstance(item.worker.entityType, item.name, item.payload ?? ''),
-      encodeReply: (item, value) => encodeReply(value, config, `Reply of "${item.name}"`),
-      handlerTimeoutMs: (item) => this.typeOf(item.worker.entityType).handlerTimeout,
-      load: (seqs) => wal.load(shard, seqs),
-      loaded: (item) => this.accounts.loaded(item),
-      left: (item) => {
-        if (item.active !== undefined) this.slots.handlerEnded(item.active);
-      },
-      mayStart: () =>
-        (this.phase === 'running' || this.phase === 'draining') && this.options.cluster?.mayStart() !== false,
-      detached: this.detached,
-      starting: (item) => this.announce.started(item),
-      settled: (item, ok, durationMs) => this.announce.settled(item, ok, durationMs),
-      overdue: (item, error) => this.verdicts.failLater(item.id, error),
-      stuck: (item, runningMs) => {
-        this.options.logger.warn(
-          `The handler of "${item.name}" for ${item.worker.entityType} "${item.worker.entityId}" has been running for ${Math.round(runningMs)} ms; its entity waits.`,
-        );
-        this.announce.stuck(item, runningMs);
-      },
-      loadFailed: (_items, error) => this.commits.lose(error),
-    });
   }
 }

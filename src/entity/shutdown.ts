@@ -3,6 +3,7 @@
  * have not started stay in the store for the next owner.
  */
 import { AtomicQueuesError } from '../message/errors.js';
+import type { Item } from './item.js';
 import type { ShardOwner } from './shard-owner.js';
 import { failWaits, handWaitsOver, leaveWaits, stillInStore, stopped } from './waits.js';
 
@@ -56,7 +57,7 @@ async function letGo(
   const { running } = owner.executor;
   for (const worker of [...owner.directory.all()]) worker.advance();
   const before = running.size + owner.executor.starting;
-  await settledOrDeadline(owner, deadlineMs, leave);
+  await settledOrDeadline(owner, deadlineMs, leave, !orGoOn);
   if (orGoOn && running.size > 0 && owner.phase === 'draining') {
     owner.phase = 'running';
     void owner.catchUp.goOn();
@@ -76,8 +77,7 @@ async function letGo(
     };
     item.active?.abort(new AtomicQueuesError('SHUTTING_DOWN', error.message, { subject: item.errorSubject() }));
     if (item.isVolatile) item.waiter?.fail(stopped(item));
-    else if (item.worker.release(item, error, owner.mayRetryInterrupted(item.worker.entityType, item.interruptions)))
-      owner.executor.forget(item);
+    else if (item.worker.release(item, error, goesBack(owner, item))) owner.executor.forget(item);
   }
   // What settled in the last moment, and what was put back, becomes durable before the shard is given up.
   const endsAt = runtime.clock.monotonic() + LAST_COMMIT_MS;
@@ -96,6 +96,10 @@ async function letGo(
   return { drained: before - abandoned.length, abandoned, pending };
 }
 
+function goesBack(owner: ShardOwner, { worker, name, interruptions }: Item): boolean {
+  return owner.afterInterruption(worker.entityType, name, interruptions) === 'retry';
+}
+
 /** Resolves when `promise` does, or at a monotonic time: a store that does not answer must not hold up the end. */
 async function within(owner: ShardOwner, promise: Promise<void>, endsAt: number): Promise<void> {
   const { clock, timers } = owner.options.runtime;
@@ -108,7 +112,13 @@ async function within(owner: ShardOwner, promise: Promise<void>, endsAt: number)
   });
 }
 
-async function settledOrDeadline(owner: ShardOwner, deadlineMs: number, leave: () => void): Promise<void> {
+/** @param relays what handlers have sent goes out before the end as well, as far as time allows. */
+async function settledOrDeadline(
+  owner: ShardOwner,
+  deadlineMs: number,
+  leave: () => void,
+  relays: boolean,
+): Promise<void> {
   const { runtime } = owner.options;
   const endsAt = runtime.clock.monotonic() + deadlineMs;
   for (;;) {
@@ -119,7 +129,12 @@ async function settledOrDeadline(owner: ShardOwner, deadlineMs: number, leave: (
     const leftMs = endsAt - runtime.clock.monotonic();
     if (leftMs <= 0) return;
     if (!owner.commits.idle && owner.lostWith === undefined) continue;
-    if (owner.executor.isIdle) return;
+    if (owner.executor.isIdle) {
+      if (relays && !owner.outbox.isIdle) await within(owner, owner.outbox.whenIdle(), endsAt);
+      if (owner.executor.isIdle && owner.outbox.isIdle) return;
+      if (!relays) return;
+      continue;
+    }
     await new Promise<void>((resolve) => {
       const done = (): void => {
         stopListening();

@@ -3,17 +3,20 @@
  * the caller's turn, so that messages stand in line in the order in which they were submitted (I4).
  */
 import { type EntityKey, entityKey } from '../message/entity-key.js';
-import type { Envelope } from '../message/envelope.js';
 import { AtomicQueuesError } from '../message/errors.js';
-import type { Transition } from '../wal/transition.js';
+import type { Outcome, Transition } from '../wal/transition.js';
 import { refuseDeadlock } from './deadlock.js';
-import { checkOptions, wholeMs } from './enqueue-options.js';
+import type { ReminderTimes } from './engine.js';
+import { checkOptions } from './enqueue-options.js';
+import { envelopeOf, forgottenOf, reminderOf, timesOf, withOwnHeaders } from './envelopes.js';
 import { Item, type WaitLink } from './item.js';
 import { currentStart } from './message-context.js';
+import { noteAppend, noteOutgoing, type OutgoingPlaces, openOutbox, refuseWaiting } from './outgoing.js';
+import { forgottenRecurrence } from './recurrence.js';
 import { notForBulk, replyTimeout, shuttingDown } from './refusals.js';
 import { ReplyWaiter } from './reply-waiter.js';
 import type { ShardOwner } from './shard-owner.js';
-import type { EnqueueOptions, Receipt, Submission, WaitOptions } from './submission.js';
+import type { Receipt, Submission, WaitOptions } from './submission.js';
 
 /** What comes in together: messages for one entity, in all, and entities that have no worker yet. */
 interface Load {
@@ -25,10 +28,33 @@ interface Load {
 const SINGLE: Load = { count: 1, total: 1, entities: 1 };
 
 export class Submitter {
-  constructor(private readonly owner: ShardOwner) {}
+  /** For handlers that send with their completion, on a node that is alone. */
+  private readonly places: OutgoingPlaces;
 
-  /** Resolves when the message is durable (a query: when it is in line). */
+  constructor(private readonly owner: ShardOwner) {
+    const { wal, shard } = owner.options;
+    this.places = {
+      get clusterId() {
+        return wal.description.clusterId;
+      },
+      shardOf: () => shard,
+      sourceOf: () => shard,
+      admit: (submission, key, _shard, _active, count) => {
+        const { entityType, entityId, name } = submission;
+        owner.door.admitDeadLetters(entityType);
+        owner.outbox.admit({ entityType, entityId, name });
+        owner.door.admit(key, { entityType, entityId, name }, count, count, owner.directory.hasWork(key) ? 0 : 1);
+      },
+    };
+  }
+
+  /**
+   * Resolves when the message is durable (a query: when it is in line). In a handler that sends with its completion: at
+   * once, and nothing is promised before that is durable.
+   */
   enqueue(given: Submission): Promise<Receipt> {
+    const sender = this.sender();
+    if (sender !== undefined) return Promise.resolve(noteOutgoing(sender, [given], this.places)[0] as Receipt);
     const key = entityKey(given.entityType, given.entityId);
     this.admit(key, given, SINGLE, false);
     const submission = withOwnHeaders(given);
@@ -67,6 +93,7 @@ export class Submitter {
 
   /** Resolves with the reply when the verdict is durable. */
   enqueueAndWait(given: Submission, options: WaitOptions): Promise<unknown> {
+    refuseWaiting(given);
     const key = entityKey(given.entityType, given.entityId);
     this.admit(key, given, SINGLE, true);
     const submission = withOwnHeaders(given);
@@ -99,6 +126,8 @@ export class Submitter {
 
   /** All messages in one commit, or none; receipts in the order of the submissions. */
   enqueueBulk(given: readonly Submission[]): Promise<Receipt[]> {
+    const sender = this.sender();
+    if (sender !== undefined) return Promise.resolve(noteOutgoing(sender, given, this.places));
     const perEntity = new Map<EntityKey, number>();
     const keys = given.map(({ entityType, entityId }) => entityKey(entityType, entityId));
     for (const key of keys) perEntity.set(key, (perEntity.get(key) ?? 0) + 1);
@@ -127,6 +156,52 @@ export class Submitter {
     );
     this.owner.commits.addAll(transitions, participants);
     return Promise.all(receipts);
+  }
+
+  /** Resolves when the reminder is durable; in a handler that sends with its completion, at once. */
+  async remind(submission: Submission, reminder: ReminderTimes): Promise<void> {
+    const { owner } = this;
+    const append = reminderOf(withOwnHeaders(submission), reminder);
+    const sender = this.sender();
+    if (sender !== undefined) {
+      noteAppend(sender, owner.options.shard, append);
+      return;
+    }
+    this.admit(entityKey(submission.entityType, submission.entityId), submission, SINGLE, false);
+    await this.commit(append, (outcome) => {
+      if (outcome.type === 'delayed') owner.delayedMessages.dueAt(outcome.notBefore);
+    });
+  }
+
+  async forgetReminder(entityType: string, entityId: string, id: string, name: string): Promise<void> {
+    const { owner } = this;
+    const sender = this.sender();
+    if (sender !== undefined) {
+      const recurrence = JSON.stringify(forgottenRecurrence(name, owner.now()));
+      noteAppend(sender, owner.options.shard, forgottenOf(entityType, entityId, id, recurrence));
+      return;
+    }
+    await this.commit({ type: 'cancel', id }, (outcome) => {
+      if (outcome.type === 'cancelled') owner.intake.withdrawn(outcome.message);
+    });
+  }
+
+  private commit(transition: Transition, apply: (outcome: Outcome) => void): Promise<void> {
+    const { owner } = this;
+    return new Promise((resolve, reject) => {
+      owner.add(transition, {
+        committed: (outcome) => {
+          apply(outcome);
+          resolve();
+        },
+        refused: (error) => reject(owner.notAccepted(error)),
+      });
+    });
+  }
+
+  /** In a cluster the node's door has asked already: what comes here goes into the line. */
+  private sender(): ReturnType<typeof openOutbox> {
+    return this.owner.options.cluster === undefined ? openOutbox() : undefined;
   }
 
   private admit(key: EntityKey, submission: Submission, load: Load, waits: boolean): void {
@@ -244,29 +319,4 @@ export class Submitter {
     if (cancelling) owner.intake.cancelQuietly(item.id);
     else if (cancel && item.isVolatile) item.worker.dropVolatile(item);
   }
-}
-
-/** Headers as they are now: what the caller or a handler does to their object later changes nothing. */
-export function withOwnHeaders(submission: Submission): Submission {
-  const { options } = submission;
-  if (typeof options.headers !== 'object' || options.headers === null) return submission;
-  return { ...submission, options: { ...options, headers: Object.freeze({ ...options.headers }) } };
-}
-
-export function envelopeOf(
-  id: string,
-  { kind, entityType, entityId, name, payload, options }: Submission,
-  replyTo?: string,
-): Envelope {
-  const { headers, messageId } = options;
-  if (replyTo === undefined) return { id, kind, entityType, entityId, name, payload, headers, messageId };
-  return { id, kind, entityType, entityId, name, payload, headers, messageId, replyTo };
-}
-
-export function timesOf({
-  delayMs,
-  runAt,
-  expiresInMs,
-}: EnqueueOptions): Pick<Extract<Transition, { type: 'append' }>, 'delayMs' | 'runAt' | 'expiresInMs'> {
-  return { delayMs: wholeMs(delayMs), runAt: wholeMs(runAt), expiresInMs: wholeMs(expiresInMs) };
 }

@@ -2,6 +2,7 @@
  * From a durable verdict to those who wait for it (I5). Owns the waiters of messages that are not items here: later calls
  * with a known `messageId`.
  */
+import { refusedAtArrival, replyRefused } from '../contracts/contract-errors.js';
 import { AtomicQueuesError, type ErrorSubject, handlerFailed, reviveError } from '../message/errors.js';
 import type { FinalState, Verdict } from '../wal/transition.js';
 import { RecentEnds } from './recent-ends.js';
@@ -38,6 +39,10 @@ export class Verdicts {
   answer(waiter: ReplyWaiter, subject: ErrorSubject, verdict: Verdict): void {
     if (verdict.state !== 'completed') {
       waiter.fail(verdictError(subject, verdict.state, verdict));
+      return;
+    }
+    if (verdict.error !== undefined) {
+      waiter.fail(replyRefused(subject, verdict.error));
       return;
     }
     let reply: unknown;
@@ -87,6 +92,10 @@ export function verdictError(
   const who = `Message ${subject.messageId ?? ''} ("${subject.name ?? ''}" for ${subject.entityType ?? ''} "${subject.entityId ?? ''}")`;
   switch (state) {
     case 'failed':
+      if (verdict.error !== undefined) {
+        const refused = refusedAtArrival(subject, verdict.error, cause);
+        if (refused !== undefined) return refused;
+      }
       return handlerFailed(subject, verdict.error ?? { name: 'Error', message: 'no error was recorded' });
     case 'interrupted':
       return new AtomicQueuesError(

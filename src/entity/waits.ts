@@ -73,8 +73,8 @@ function itemsOf(owner: ShardOwner): readonly Item[] {
   return [...[...owner.directory.all()].flatMap((worker) => worker.items()), ...owner.delayedMessages.items()];
 }
 
-function isUnderWay({ stage }: Item): boolean {
-  return stage === 'running' || stage === 'marked' || stage === 'appending' || stage === 'dispatching';
+function isUnderWay({ stage, isUnmarked }: Item): boolean {
+  return isUnmarked || stage === 'running' || stage === 'marked' || stage === 'appending' || stage === 'dispatching';
 }
 
 function queryOf({ worker, name, payload, headers }: Item): VolatileQuery {

@@ -118,6 +118,13 @@ export class WorkerDirectory {
     return this.workers.get(key)?.depth ?? this.backlogOf(key)?.get(key)?.length ?? 0;
   }
 
+  /** Whether the message at this place is in memory as a place only. */
+  hasPlace(key: EntityKey, place: number): boolean {
+    const worker = this.workers.get(key);
+    if (worker !== undefined) return typeof worker.mailbox.find(place) === 'number';
+    return this.backlogOf(key)?.get(key)?.includes(place) ?? false;
+  }
+
   /** Takes a place out of the backlog; false when it is not there. */
   removeFromBacklog(key: EntityKey, place: number): boolean {
     const places = this.backlogOf(key)?.get(key);

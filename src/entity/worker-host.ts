@@ -4,7 +4,7 @@
  */
 import type { ErrorDescription } from '../message/envelope.js';
 import type { Deadline } from '../runtime/deadlines.js';
-import type { FinalState, Outcome, Transition } from '../wal/transition.js';
+import type { FinalState, Outcome, Sent, Transition } from '../wal/transition.js';
 import type { MessageHead } from '../wal/wal.js';
 import type { EntityWorker } from './entity-worker.js';
 import type { Item } from './item.js';
@@ -26,8 +26,25 @@ export interface WorkerHost {
   clearDeadline(target: Deadline, key: number): void;
   /** Hands over, once, the head of a message that is in memory as a place only and is not usual: backing off, expiring, parked. */
   unusualHead(seq: number): MessageHead | undefined;
-  /** Whether a handler here takes this message. Items known by place only always have one. */
-  handles(item: Item): boolean;
+  /**
+   * How this message starts: `marked`, after a durable dispatch; `unmarked`, without one; `none`, when no handler here takes
+   * it. Items known by place only always have one.
+   */
+  startOf(item: Item): 'none' | 'marked' | 'unmarked';
+  /**
+   * Whether a message may start now without a durable dispatch. Otherwise the worker hears when it should look again. The
+   * message counts as running from then on, until `runCommitted` or `unmarkedOver`.
+   */
+  mayRunUnmarked(item: Item): boolean;
+  /**
+   * Whether a message of this entity may not start before all outcomes on their way are durable: its actor is not in memory,
+   * and the store does not have its latest state yet.
+   */
+  mustWait(worker: EntityWorker): boolean;
+  /** Whether the entity's actor is in memory. */
+  isAwake(worker: EntityWorker): boolean;
+  /** It does not run without a durable dispatch any more. */
+  unmarkedOver(item: Item): void;
 
   /** A message that was in memory as a place only is out of the line. */
   placeRemoved(worker: EntityWorker): void;
@@ -38,6 +55,14 @@ export interface WorkerHost {
   delayed(item: Item, notBefore: number): void;
   refusedByStore(item: Item, error: Error): void;
   retried(item: Item, error: ErrorDescription | undefined, notBefore: number): void;
+  /** Its handler is still at work, and what that does counts no longer. */
+  givenUp(item: Item): void;
+  /** What became of a start is durable. */
+  runCommitted(item: Item, transition: Transition, now: number): void;
+  /** It stays at the head of its line, durably. */
+  blocked(item: Item, error: ErrorDescription): void;
+  /** What was sent with a completion. */
+  sent(sent: readonly Sent[]): void;
   /** The verdict is durable. */
   ended(item: Item, state: FinalState): void;
   /** The worker has nothing left. */
@@ -47,4 +72,6 @@ export interface WorkerHost {
 export interface WorkerOptions {
   readonly dispatchAhead: number;
   readonly retry: RetryPolicy;
+  /** `block`: what failed for good, or was interrupted, stays at the head of the line (M17). */
+  readonly onFailure: 'dead-letter' | 'block';
 }

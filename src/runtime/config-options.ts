@@ -21,8 +21,16 @@ export interface EntityConfig {
   readonly onInterrupt?: 'dead-letter' | 'retry' | undefined;
   /** Interruptions after which `onInterrupt: 'retry'` gives up and makes a dead letter. Default 3. */
   readonly maxInterruptions?: number | undefined;
-  /** What becomes of a message whose attempts are used up. Default `dead-letter`, the only value in this version. */
-  readonly onFailure?: 'dead-letter' | undefined;
+  /**
+   * What becomes of a message whose attempts are used up, or that was interrupted. `dead-letter`: the entity goes on without
+   * it. `block`: it stays at the head and its entity waits until somebody retries or skips it. Default `dead-letter`.
+   */
+  readonly onFailure?: 'dead-letter' | 'block' | undefined;
+  /**
+   * `atomic`: what a handler enqueues becomes durable together with its completion, or not at all. Default: at once, whatever
+   * becomes of the handler.
+   */
+  readonly outbox?: 'atomic' | undefined;
   /** Milliseconds after which a worker without messages is removed. Default 30000. */
   readonly workerIdleTimeout?: number | undefined;
   /** Messages that may wait for one entity. Default 0: unbounded. */
@@ -65,6 +73,19 @@ export interface WalConfig {
   readonly verdictsMax?: number | undefined;
 }
 
+export interface RegistryConfig {
+  /** False: nothing is published, and nothing is learned of other services. Default true. */
+  readonly enabled?: boolean | undefined;
+  /** All processes with one name are one service. Default: the `serviceGroup`, and `default` without `redis`. */
+  readonly serviceName?: string | undefined;
+  /** False: no message and no reply is checked against a schema on this node. Default true. */
+  readonly schemaValidation?: boolean | undefined;
+  /** Milliseconds between two signs of life, and between two looks at what others publish. Default 10000. */
+  readonly heartbeatInterval?: number | undefined;
+  /** Seconds after its last sign of life at which a process's record is gone. Default 30. */
+  readonly registrationTTL?: number | undefined;
+}
+
 /** What `AtomicQueuesModule.forRoot` takes. Everything has a default. */
 export interface AtomicQueuesConfig {
   /**
@@ -83,6 +104,8 @@ export interface AtomicQueuesConfig {
   readonly keyPrefix?: string | undefined;
   /** Entities with work at one time. Default 10000. 0: unbounded. */
   readonly maxTotalWorkers?: number | undefined;
+  /** Actors in memory at one time; past it the least recently used ones go. Default 10000. 0: unbounded. */
+  readonly maxResidentActors?: number | undefined;
   /** Messages waiting on this node. Default 100000. 0: unbounded. */
   readonly maxTotalQueueDepth?: number | undefined;
   /** Handlers running at one time. Default 0: unbounded. */
@@ -91,6 +114,8 @@ export interface AtomicQueuesConfig {
   readonly replyTimeout?: number | undefined;
   readonly retry?: RetryPolicy | undefined;
   readonly wal?: WalConfig | undefined;
+  /** What services tell each other of their entity types, messages and schemas. */
+  readonly registry?: RegistryConfig | undefined;
   /** UTF-8 bytes of a payload's JSON text. Default 1048576. */
   readonly payloadBytesMax?: number | undefined;
   /** Levels that a payload may be nested. Default 100. */
@@ -116,7 +141,8 @@ export interface ResolvedEntityOptions {
   readonly defaultEntityId: string | undefined;
   readonly onInterrupt: 'dead-letter' | 'retry';
   readonly maxInterruptions: number;
-  readonly onFailure: 'dead-letter';
+  readonly onFailure: 'dead-letter' | 'block';
+  readonly outbox: 'atomic' | undefined;
   readonly workerIdleTimeout: number;
   readonly workerMaxQueueDepth: number;
   readonly replyTimeout: number;
@@ -142,11 +168,13 @@ export interface ResolvedConfig {
   readonly entities: Readonly<Record<string, ResolvedEntityOptions>>;
   readonly keyPrefix: string;
   readonly maxTotalWorkers: number;
+  readonly maxResidentActors: number;
   readonly maxTotalQueueDepth: number;
   readonly maxRunningHandlers: number;
   readonly replyTimeout: number;
   readonly retry: ResolvedRetryPolicy;
   readonly wal: Readonly<Required<{ [K in keyof WalConfig]: NonNullable<WalConfig[K]> }>>;
+  readonly registry: Readonly<Required<{ [K in keyof RegistryConfig]: NonNullable<RegistryConfig[K]> }>>;
   readonly payloadBytesMax: number;
   readonly payloadDepthMax: number;
   readonly residentBytesMax: number;

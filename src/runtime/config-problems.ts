@@ -57,6 +57,7 @@ const SECTION_LABELS: Readonly<Record<ConfigSection, string>> = {
   retry: 'retry',
   store: 'store',
   wal: 'wal',
+  registry: 'registry',
   redis: 'redis',
   address: 'an address',
   cluster: 'cluster',
@@ -104,6 +105,12 @@ export function contradictions(config: ResolvedConfig, input: AtomicQueuesConfig
     );
   }
   problems.push(...storeContradictions(config, input));
+  const { heartbeatInterval, registrationTTL } = config.registry;
+  if (registrationTTL * 1000 <= heartbeatInterval) {
+    problems.push(
+      `registry.registrationTTL (${registrationTTL} s) is not longer than registry.heartbeatInterval (${heartbeatInterval} ms); a service would be gone between two signs of life.`,
+    );
+  }
   const lines = [
     { at: '', retry: config.retry, given: input.retry },
     ...Object.entries(config.entities).map(([type, options]) => ({

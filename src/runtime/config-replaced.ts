@@ -8,6 +8,7 @@ const GUIDE = 'see docs/migration.md';
 const BULLMQ = `it belongs to the BullMQ engine (atomic-queues/bullmq), which this version does not have; ${GUIDE}`;
 const LATER = 'is not available yet in this version';
 const NO_GRPC = `${LATER}: the nodes talk over Redis`;
+const ACTORS = 'is an option of the actor: @Actor(type, { … })';
 const OURS = 'is set by the library, so that nothing is ever sent twice or out of order';
 
 /** The rest of a sentence that begins with the option's path. */
@@ -24,8 +25,6 @@ export const replacedOptions: Readonly<Partial<Record<ConfigSection, Readonly<Re
     gateTTL: `was removed: an entity is held by its shard's epoch instead of a gate with a time limit; ${GUIDE}`,
     poolSize: `was replaced by maxRunningHandlers; ${GUIDE}`,
     defaultReplyTimeout: `was replaced by replyTimeout; ${GUIDE}`,
-    // Other parts of the library.
-    registry: `${LATER}`,
   },
   entity: {
     // Versions 1.x.
@@ -39,10 +38,9 @@ export const replacedOptions: Readonly<Partial<Record<ConfigSection, Readonly<Re
     gateTTL: `was removed: an entity is held by its shard's epoch instead of a gate with a time limit; ${GUIDE}`,
     defaultReplyTimeout: `was replaced by replyTimeout; ${GUIDE}`,
     // Other parts of the library.
-    outbox: LATER,
-    statePersistence: `${LATER}: it belongs to actors`,
-    stateTTL: `${LATER}: it belongs to actors`,
-    actorIdleTimeout: `${LATER}: it belongs to actors; workerIdleTimeout is there`,
+    statePersistence: ACTORS,
+    stateTTL: ACTORS,
+    actorIdleTimeout: ACTORS,
   },
   retry: {
     attempts: `was replaced by maxAttempts; ${GUIDE}`,
@@ -76,6 +74,5 @@ export const replacedOptions: Readonly<Partial<Record<ConfigSection, Readonly<Re
 export const laterValues: Readonly<
   Partial<Record<ConfigSection, Readonly<Record<string, Readonly<Record<string, string>>>>>>
 > = {
-  entity: { onFailure: { block: LATER } },
   grpc: { enabled: { true: NO_GRPC } },
 };

@@ -15,6 +15,7 @@ import {
   passedOn,
   section,
   text,
+  visibleName,
   whole,
 } from './config-values.js';
 import { entityTypeFault } from './name-rule.js';
@@ -30,7 +31,8 @@ const entitySchema = section({
   defaultEntityId: text('the name of a property', (value) => value.length > 0).optional(),
   onInterrupt: oneOf('dead-letter', 'retry').optional(),
   maxInterruptions: whole('interruptions', 1, 1_000).optional(),
-  onFailure: oneOf('dead-letter').optional(),
+  onFailure: oneOf('dead-letter', 'block').optional(),
+  outbox: oneOf('atomic').optional(),
   workerIdleTimeout: durationMs(0).optional(),
   workerMaxQueueDepth: whole('messages', 0, COUNT_MAX, orUnbounded).optional(),
   replyTimeout: durationMs(0, ' (0: without limit)').optional(),
@@ -56,6 +58,14 @@ const walSchema = section({
   verdictsMax: whole('verdicts', 1, COUNT_MAX).default(1_000_000),
 });
 
+const registrySchema = section({
+  enabled: flag.default(true),
+  serviceName: visibleName(128).optional(),
+  schemaValidation: flag.default(true),
+  heartbeatInterval: durationMs(1).default(10_000),
+  registrationTTL: whole('seconds', 1, 86_400).default(30),
+});
+
 const typeName = z.string().refine((type) => entityTypeFault(type) === undefined);
 const entitiesSchema = z.record(typeName, entitySchema, {
   // A bad key keeps its own issue, which names the key.
@@ -73,11 +83,13 @@ export const configSchema = section({
     /^[!-z|~]{1,64}$/.test(value),
   ).default('aq'),
   maxTotalWorkers: whole('workers', 0, COUNT_MAX, orUnbounded).default(10_000),
+  maxResidentActors: whole('actors', 0, COUNT_MAX, orUnbounded).default(10_000),
   maxTotalQueueDepth: whole('messages', 0, COUNT_MAX, orUnbounded).default(100_000),
   maxRunningHandlers: whole('handlers', 0, COUNT_MAX, orUnbounded).default(0),
   replyTimeout: durationMs(0, ' (0: without limit)').default(5_000),
   retry: retrySchema.optional(),
   wal: walSchema.prefault({}),
+  registry: registrySchema.prefault({}),
   payloadBytesMax: whole('bytes', 1, 536_870_912).default(1_048_576),
   payloadDepthMax: whole('levels', 1, 1_000).default(100),
   residentBytesMax: whole('bytes', 0, Number.MAX_SAFE_INTEGER).default(67_108_864),
@@ -93,6 +105,7 @@ export const optionNames = {
   retry: Object.keys(retrySchema.shape),
   store: Object.keys(storeSchema.shape),
   wal: Object.keys(walSchema.shape),
+  registry: Object.keys(registrySchema.shape),
   redis: Object.keys(redisSchema.shape),
   address: Object.keys(redisAddressSchema.shape),
   cluster: Object.keys(clusterSchema.shape),

@@ -60,6 +60,11 @@ export function resolveConfig(input: AtomicQueuesConfig = {}): ResolvedConfig {
     cluster: redis.resolved === undefined ? undefined : cluster.resolved,
     store: { path, durability: durability === 'fsync' ? durability : 'commit', driver },
     retry,
+    registry: {
+      ...config.registry,
+      serviceName:
+        config.registry.serviceName ?? (redis.resolved === undefined ? 'default' : cluster.resolved.serviceGroup),
+    },
     entities: Object.fromEntries(entities),
     entityType: (type) => entities.get(type) ?? entityDefaults,
   };
@@ -116,6 +121,7 @@ const ENTITY_DEFAULTS: Omit<ResolvedEntityOptions, 'replyTimeout' | 'retry'> = {
   onInterrupt: 'dead-letter',
   maxInterruptions: 3,
   onFailure: 'dead-letter',
+  outbox: undefined,
   workerIdleTimeout: 30_000,
   workerMaxQueueDepth: 0,
   handlerTimeout: 0,

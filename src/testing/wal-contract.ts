@@ -6,12 +6,14 @@
  *     it.each(walContractCases())('$name', ({ run }) => run(factory));
  */
 
+import { actorCases } from './wal-contract-actors.js';
 import type { ContractCase } from './wal-contract-case.js';
 import { endingCases } from './wal-contract-endings.js';
 import { lineCases } from './wal-contract-line.js';
 import { offerCases } from './wal-contract-offers.js';
 import { ownerCases } from './wal-contract-owner.js';
 import { readCases } from './wal-contract-reads.js';
+import { reminderCases } from './wal-contract-reminders.js';
 import { ContractShard, type WalFactory } from './wal-contract-shard.js';
 
 export { type GeneratedSequenceOptions, runGeneratedSequence } from './wal-contract-sequence.js';
@@ -26,7 +28,15 @@ export interface WalContractCase {
 }
 
 export function walContractCases(): readonly WalContractCase[] {
-  const all: readonly ContractCase[] = [...lineCases, ...endingCases, ...ownerCases, ...offerCases, ...readCases];
+  const all: readonly ContractCase[] = [
+    ...lineCases,
+    ...endingCases,
+    ...actorCases,
+    ...reminderCases,
+    ...ownerCases,
+    ...offerCases,
+    ...readCases,
+  ];
   return all.map((promise) => ({
     name: promise.name,
     run: async (factory: WalFactory) => {

@@ -19,7 +19,7 @@ const PLANTED = {
   'ignore-lease': () => {
     Tenure.prototype.mayStart = () => true;
     Tenure.prototype.upkeep = function upkeep() {
-      if (this.lease !== undefined && this.state !== 'ended' && !this.isRenewing) void this.renew();
+      if (this.lease !== undefined && this.state !== 'ended' && !this.isRenewing) void this.renew(false);
     };
     Tenure.prototype.lose = () => {};
   },

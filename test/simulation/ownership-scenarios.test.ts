@@ -201,7 +201,10 @@ describe('a message that kills its process (M13)', () => {
   });
 
   it('without the count, it takes every process of the cluster with it', async () => {
-    const { stage, other } = await without(() => replaced(ShardOwner, 'mayRetryInterrupted', () => () => true), poison);
+    const { stage, other } = await without(
+      () => replaced(ShardOwner, 'afterInterruption', () => () => 'retry'),
+      poison,
+    );
     expect(stage.cluster.living.map(({ options }) => options.serverId)).toEqual(['sender']);
     expect(stage.callsRun).not.toContain(other.call);
   });

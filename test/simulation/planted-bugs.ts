@@ -2,17 +2,23 @@
  * Faults that the code of the cluster could have, each put in from outside for the time of a test: by something between a
  * node and its store, or by a method that is replaced. Which invariant each breaks, and the words by which it is caught.
  */
+import { ClusterDoor } from '../../src/cluster/cluster-door.js';
 import { MailRoom } from '../../src/cluster/mail-room.js';
 import { Tenure } from '../../src/cluster/tenure.js';
 import { EntityWorker } from '../../src/entity/entity-worker.js';
 import { Housekeeping } from '../../src/entity/housekeeping.js';
 import { Intake } from '../../src/entity/intake.js';
+import { outsideMessage } from '../../src/entity/message-context.js';
+import { Outbox } from '../../src/entity/outbox.js';
+import { OutboxLane } from '../../src/entity/outbox-lane.js';
+import { ShardActors } from '../../src/entity/shard-actors.js';
 import { ShardOwner } from '../../src/entity/shard-owner.js';
+import { UnmarkedRuns } from '../../src/entity/unmarked-runs.js';
 import type { SimulationSeams } from '../../src/testing/simulation/simulated-cluster.js';
 import type { LifeOptions } from '../../src/testing/simulation/simulation-life.js';
 import { GroupCommit } from '../../src/wal/group-commit.js';
 import type { MemoryStore } from '../../src/wal/memory/memory-wal.js';
-import { type SharedWal, StoreUnavailableError } from '../../src/wal/wal.js';
+import { type Offer, type SharedWal, StoreUnavailableError } from '../../src/wal/wal.js';
 import { otherwise, replaced } from './stage.js';
 
 export interface PlantedBug {
@@ -104,7 +110,7 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
       return {
         open: (shard, _own, claim) => wal.open(shard, incarnation, claim),
         commit: (request) => wal.commit({ ...request, incarnation }),
-        renew: (shard, epoch) => wal.renew(shard, epoch, incarnation),
+        renew: (shard, epoch, _own, survived) => wal.renew(shard, epoch, incarnation, survived),
         release: (shard, epoch) => wal.release(shard, epoch, incarnation),
         cleanup: (shard, epoch, _own, limit) => wal.cleanup(shard, epoch, incarnation, limit),
         signs: async (shards) =>
@@ -220,7 +226,7 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     seedsMax: 400,
   },
   'what was interrupted always runs again': {
-    patch: () => replaced(ShardOwner, 'mayRetryInterrupted', () => () => true),
+    patch: () => replaced(ShardOwner, 'afterInterruption', () => () => 'retry'),
     caughtBy: /started \d+ times, but \d+ start\(s\) are allowed/,
     seedsMax: 200,
   },
@@ -234,5 +240,62 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     })),
     caughtBy: /./,
     seedsMax: 200,
+  },
+  'outgoing messages are relayed under a fresh session after every doubt': {
+    patch: () => {
+      let fresh = 0;
+      return replaced(OutboxLane, 'call', (original) => {
+        return async function (this: never, offers: readonly Offer[]) {
+          const error = await (original as (this: never, ...args: unknown[]) => Promise<unknown>).call(this, offers);
+          if (!(error instanceof StoreUnavailableError)) return error;
+          fresh += 1;
+          const anew = offers.map((offer, index) => ({
+            ...offer,
+            session: `outbox.fresh.${fresh}`,
+            number: index + 1,
+          }));
+          return (original as (this: never, ...args: unknown[]) => Promise<unknown>).call(this, anew);
+        } as unknown as Method;
+      });
+    },
+    caughtBy: /arrived 2 times|arrived before|all is well/,
+    seedsMax: 400,
+  },
+  'what was relayed stays in the outbox': {
+    patch: () => replaced(Outbox, 'remove', () => () => {}),
+    caughtBy: /messages are in the outbox|is not idle/,
+    seedsMax: 40,
+  },
+  'what a former owner left in the outbox is forgotten': {
+    patch: () => replaced(Outbox, 'readOn', () => () => {}),
+    caughtBy: /messages are in the outbox|is not idle|arrived 0 times/,
+    seedsMax: 40,
+  },
+  'messages of a completion leave before it': {
+    patch: () =>
+      replaced(ClusterDoor, 'enqueue', (original) => {
+        return function (this: never, submission: never) {
+          const send = original as (this: never, submission: never) => unknown;
+          return outsideMessage(() => send.call(this, submission));
+        } as Method;
+      }),
+    caughtBy: /did not complete, and what it sent|arrived 0 times/,
+    seedsMax: 40,
+  },
+  'what a failed handler did to its actor stays in memory': {
+    patch: () => replaced(ShardActors, 'undo', () => () => {}),
+    caughtBy: /the state of (ledger|tally)\/. is/,
+    seedsMax: 40,
+  },
+  'what runs without a durable start starts although a commit under way withdraws it': {
+    patch: () =>
+      replaced(UnmarkedRuns, 'begin', () => {
+        return function (this: { running: Set<number> }, item: { seq: number }) {
+          this.running.add(item.seq);
+          return true;
+        } as unknown as Method;
+      }),
+    caughtBy: /./,
+    seedsMax: 600,
   },
 };

@@ -9,6 +9,7 @@ import type { WaitOptions } from '../../entity/submission.js';
 import { entityKey } from '../../message/entity-key.js';
 import { sliceOf } from '../../message/shard-of.js';
 import type { SimulatedNode } from './simulated-cluster.js';
+import { ACTOR_TYPES, actorHandlers } from './simulation-actors.js';
 import {
   ENTITY_IDS,
   type Group,
@@ -21,12 +22,15 @@ import {
   SLICES,
 } from './simulation-jobs.js';
 import type { Member, SimulationLife } from './simulation-life.js';
+import { OutgoingLedger } from './simulation-outbox.js';
 
 export class SimulatedCallers {
   /** Calls without an answer. */
   readonly open = new Map<string, Member>();
   /** Handlers at work, those of former owners included. */
   readonly working = new Map<SimulatedNode, number>();
+  /** What handlers send with their completions. */
+  readonly outgoing = new OutgoingLedger();
   private readonly known: string[] = [];
   private calls = 0;
 
@@ -99,9 +103,18 @@ export class SimulatedCallers {
     const isOther = this.life.cluster.state.groups.includes('second') && this.life.chance(0.15);
     const knowsKinds = options.handles !== false && (group === 'second') === isOther;
     const member = { options, group } as Member;
+    const type = isOther ? this.life.pick(OTHER_TYPES) : this.life.pick(MAIN_TYPES);
+    const sends =
+      type === 'sending' && depth > 0
+        ? Array.from({ length: this.life.pick([1, 2, 3]) }, () => ({
+            ...this.job(member, depth - 1),
+            kind: 'command' as const,
+          }))
+        : undefined;
     return {
       call,
-      type: isOther ? this.life.pick(OTHER_TYPES) : this.life.pick(MAIN_TYPES),
+      type,
+      sends,
       id: this.life.pick(ENTITY_IDS),
       kind: knowsKinds && this.life.chance(0.15) ? 'query' : 'command',
       ms: this.life.pick([0, 0, 0, 5, 40, 40, this.life.chance(0.1) ? 2_600 : 200]),
@@ -160,6 +173,18 @@ export class SimulatedCallers {
     void (this.life.chance(0.6) ? deadLetters.replay({ reason }) : deadLetters.purge({ reason })).catch(() => {});
   }
 
+  /** Somebody looks after a line that is blocked. */
+  lookAfterBlocked(): void {
+    const member = this.life.caller();
+    if (member === undefined) return;
+    const { queueBus } = member.node;
+    const settle = this.life.chance(0.6) ? 'retryBlocked' : 'skipBlocked';
+    void queueBus
+      .blocked({ limit: 3 })
+      .then(({ messages }) => Promise.all(messages.map(({ id }) => queueBus[settle](id))))
+      .catch(() => {});
+  }
+
   /** Registers the handlers of a node. */
   handle(node: AtomicQueuesNode, member: SimulatedNode): void {
     const { cluster } = this.life;
@@ -181,11 +206,16 @@ export class SimulatedCallers {
       const work = async (job: unknown, context: MessageContext): Promise<string> => {
         this.working.set(member, (this.working.get(member) ?? 0) + 1);
         try {
-          return await performJob(job as Job, context, member, bus, freshCall);
+          return await performJob(job as Job, context, member, bus, freshCall, this.outgoing);
         } finally {
           this.working.set(member, (this.working.get(member) ?? 0) - 1);
         }
       };
+      if (ACTOR_TYPES[type] !== undefined) {
+        const { command, query } = actorHandlers(type, work);
+        node.addHandler(type, 'Work', command).addHandler(type, 'Ask', query);
+        continue;
+      }
       node.handle(type, 'Work', work);
       node.handle(type, 'Ask', work, { kind: 'query' });
     }

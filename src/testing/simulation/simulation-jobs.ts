@@ -10,13 +10,25 @@ import type { AtomicQueuesConfig } from '../../runtime/config.js';
 import type { HistoryRecorder, RecordableBus } from '../history-recorder.js';
 import type { HistoryOptions } from '../history-tracks.js';
 import type { SimulatedNode } from './simulated-cluster.js';
+import { ACTOR_TYPES } from './simulation-actors.js';
+import type { OutgoingLedger } from './simulation-outbox.js';
 
 /** Shards of each service group. */
 export const SLICES = 4;
 export const GROUPS = ['main', 'second'] as const;
 export type Group = (typeof GROUPS)[number];
 /** Types of the first service group. */
-export const MAIN_TYPES = ['plain', 'retrying', 'resilient', 'hot', 'kept'] as const;
+export const MAIN_TYPES = [
+  'plain',
+  'retrying',
+  'resilient',
+  'hot',
+  'kept',
+  'sending',
+  'ledger',
+  'tally',
+  'careful',
+] as const;
 /** Types of the second one. */
 export const OTHER_TYPES = ['other'] as const;
 export const ENTITY_IDS = ['a', 'b', 'c', 'd'] as const;
@@ -27,6 +39,10 @@ export const SIMULATION_RULES: HistoryOptions = {
     resilient: { maxAttempts: 2, onInterrupt: 'retry', interruptionsMax: 2 },
     hot: { maxAttempts: 2, dispatchAhead: 4 },
     kept: { queries: 'durable' },
+    sending: { maxAttempts: 2 },
+    ledger: { maxAttempts: 2 },
+    tally: { maxAttempts: 2, stateOnly: true },
+    careful: { maxAttempts: 2 },
   },
 };
 
@@ -38,6 +54,10 @@ export const SIMULATION_CONFIG: AtomicQueuesConfig = {
     resilient: { onInterrupt: 'retry', maxInterruptions: 2, retry: { maxAttempts: 2, backoffDelay: 30 } },
     hot: { dispatchAhead: 4, retry: { maxAttempts: 2, backoffDelay: 15 } },
     kept: { queries: 'durable' },
+    ledger: { retry: { maxAttempts: 2, backoffDelay: 30, backoff: 'fixed' } },
+    tally: { retry: { maxAttempts: 2, backoffDelay: 30, backoff: 'fixed' } },
+    careful: { onFailure: 'block', retry: { maxAttempts: 2, backoffDelay: 20, backoff: 'fixed' } },
+    sending: { outbox: 'atomic', retry: { maxAttempts: 2, backoffDelay: 40, backoff: 'fixed' } },
   },
 };
 
@@ -52,6 +72,8 @@ export interface Job {
   readonly failures: number;
   /** What its handler sends. */
   readonly inner?: { readonly job: Job; readonly wait: boolean; readonly timeoutMs: number } | undefined;
+  /** What its handler sends with its completion; only of type `sending`. */
+  readonly sends?: readonly Job[] | undefined;
 }
 
 export type JobBus = RecordableBus<Job, WaitOptions>;
@@ -84,12 +106,22 @@ export async function performJob(
   member: SimulatedNode,
   bus: JobBus,
   freshCall: () => string,
+  outgoing?: OutgoingLedger,
 ): Promise<string> {
   // Nothing else tells which message the wait for a volatile query made.
   if (job.kind === 'query' && job.type !== 'kept') member.recorder.linked(job.call, context.id);
+  const { inner, sends = [] } = job;
+  for (const each of job.kind === 'query' ? [] : sends) {
+    const sent = { ...each, call: freshCall() };
+    await member.node.queueBus.enqueue(sent.type, 'Work', sent.id, sent).then(
+      () => outgoing?.note(context, sent),
+      () => {},
+    );
+  }
   if (job.ms > 0) await member.process.sleep(job.ms);
-  const { inner } = job;
-  if (inner !== undefined && context.attempt === 1 && !context.signal.aborted) {
+  // A handler that sends with its completion waits for nobody, and tells the history nothing of what it sends.
+  const waitsForNobody = job.type === 'sending' || ACTOR_TYPES[job.type] === 'state';
+  if (inner !== undefined && !waitsForNobody && context.attempt === 1 && !context.signal.aborted) {
     // A handler may run again, by a replay for example, and each call has a name of its own.
     const sent = { ...inner.job, call: freshCall() };
     if (inner.wait) await bus.enqueueAndWait(sent, { timeoutMs: inner.timeoutMs }).catch(() => {});

@@ -122,7 +122,8 @@ export class SimulationLife {
     else if (dice < 0.7) await this.cluster.runtime.advance(this.pick([2, 10, 30, 80, 200]));
     else if (dice < 0.74) this.callers.withdraw();
     else if (dice < 0.77) this.callers.pauseOrResume();
-    else if (dice < 0.8) this.callers.letters();
+    else if (dice < 0.79) this.callers.letters();
+    else if (dice < 0.81) this.callers.lookAfterBlocked();
     else await chooseTrouble(this);
   }
 

@@ -21,6 +21,7 @@ export async function comeToRest(life: SimulationLife): Promise<void> {
   let left = leftToDo(life);
   for (; left.length > 0 && passedMs < LIVENESS_MS; passedMs += 200) {
     serveAll(life);
+    life.callers.lookAfterBlocked();
     await cluster.runtime.advance(200);
     left = leftToDo(life);
   }
@@ -98,6 +99,7 @@ function leftToDo(life: SimulationLife): string[] {
     const state = cluster.store.shard(shard);
     const pending = state.line.entries.size + state.delayed.size + state.inbox.length;
     if (pending > 0) left.push(`${pending} messages are in shard ${shard}`);
+    if (state.outbox.length > 0) left.push(`${state.outbox.length} messages are in the outbox of shard ${shard}`);
   }
   for (const group of GROUPS) left.push(...unevenness(life, group));
   return left;

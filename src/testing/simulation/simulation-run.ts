@@ -1,9 +1,12 @@
 /** One simulated life from its seed to the verdict. The same seed gives the same trace. */
 import { createHash } from 'node:crypto';
+import { entityKey } from '../../message/entity-key.js';
+import { sliceOf } from '../../message/shard-of.js';
 import type { HistoryEvent } from '../history.js';
 import { checkHistory } from '../history-checker.js';
 import { explain, type HistoryReport } from '../history-report.js';
-import { SIMULATION_RULES } from './simulation-jobs.js';
+import { judgeActors } from './simulation-actors.js';
+import { SIMULATION_RULES, SLICES } from './simulation-jobs.js';
 import { type LifeOptions, SimulationLife } from './simulation-life.js';
 
 export type SimulationOptions = LifeOptions;
@@ -31,6 +34,14 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     faults.push(`the run ended with ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
   const { events } = cluster.history;
+  faults.push(...life.callers.outgoing.judge(events));
+  faults.push(
+    ...judgeActors(events, (entityType, entityId) => {
+      const key = entityKey(entityType, entityId);
+      const first = Math.max(0, cluster.state.groups.indexOf('main')) * SLICES;
+      return cluster.store.shard(first + sliceOf(key, SLICES)).actorStates.get(key)?.text;
+    }),
+  );
   const report = checkHistory(events, {
     ...SIMULATION_RULES,
     storeTold: true,

@@ -28,11 +28,19 @@ describe('resolveConfig', () => {
       entities: {},
       keyPrefix: 'aq',
       maxTotalWorkers: 10_000,
+      maxResidentActors: 10_000,
       maxTotalQueueDepth: 100_000,
       maxRunningHandlers: 0,
       replyTimeout: 5_000,
       retry,
       wal: { enabled: true, cleanupInterval: 5_000, entryTTL: 86_400, verdictsMax: 1_000_000 },
+      registry: {
+        enabled: true,
+        serviceName: 'default',
+        schemaValidation: true,
+        heartbeatInterval: 10_000,
+        registrationTTL: 30,
+      },
       payloadBytesMax: 1_048_576,
       payloadDepthMax: 100,
       residentBytesMax: 67_108_864,
@@ -45,6 +53,7 @@ describe('resolveConfig', () => {
       onInterrupt: 'dead-letter',
       maxInterruptions: 3,
       onFailure: 'dead-letter',
+      outbox: undefined,
       workerIdleTimeout: 30_000,
       workerMaxQueueDepth: 0,
       replyTimeout: 5_000,
@@ -110,11 +119,20 @@ describe('resolveConfig', () => {
     expect(resolveConfig({ wal: { enabled: undefined } }).wal.enabled).toBe(true);
   });
 
+  it('names a service after its group, and refuses a registration that ends between two signs of life', () => {
+    expect(resolveConfig({ redis: {}, cluster: { serviceGroup: 'shop' } }).registry.serviceName).toBe('shop');
+    expect(resolveConfig({ redis: {}, registry: { serviceName: 'till' } }).registry.serviceName).toBe('till');
+    expect(problemsOf({ registry: { registrationTTL: 10 } })).toEqual([
+      'registry.registrationTTL (10 s) is not longer than registry.heartbeatInterval (10000 ms); a service would be gone between two signs of life.',
+    ]);
+    expect(problemsOf({ registry: { serviceName: 'a b', ttl: 3 } as never })).toHaveLength(2);
+  });
+
   it('refuses a store path that is there without a value, which would put messages into another file', () => {
     const [problem, ...others] = problemsOf({ store: { path: undefined, durability: 'fsync' } });
     expect(problem).toContain('store.path is undefined; is an environment variable missing?');
     expect(others).toEqual([]);
-    expect(problemsOf({ store: { path: undefined }, registry: {} })).toHaveLength(2);
+    expect(problemsOf({ store: { path: undefined }, registry: { enabled: 1 } })).toHaveLength(2);
     expect(resolveConfig({ store: {} }).store.path).toBe('atomic-queues.db');
   });
 
@@ -197,14 +215,22 @@ describe('resolveConfig', () => {
     { redis: {}, grpc: { listenAddress: '0.0.0.0:50051' } },
     { redis: {}, grpc: { circuitBreakerCooldownMs: 1 } },
     { redis: {}, grpc: { deadlines: { pingMs: 1 } } },
-    { registry: {} },
-    { entities: { a: { onFailure: 'block' } } },
-    { entities: { a: { outbox: 'atomic' } } },
+  ])('does not ignore %j, which this version does not have', (config) => {
+    expect(problemsOf(config).join('\n')).toContain('is not available yet in this version');
+  });
+
+  it.each([
     { entities: { a: { statePersistence: true } } },
     { entities: { a: { stateTTL: 1 } } },
     { entities: { a: { actorIdleTimeout: 1 } } },
-  ])('does not ignore %j, which this version does not have', (config) => {
-    expect(problemsOf(config).join('\n')).toContain('is not available yet in this version');
+  ])('says of %j that it belongs to the actor', (config) => {
+    expect(problemsOf(config).join('\n')).toContain('@Actor');
+  });
+
+  it('takes the policies of a type', () => {
+    const config = resolveConfig({ entities: { a: { onFailure: 'block', outbox: 'atomic' } }, maxResidentActors: 5 });
+    expect(config.entityType('a')).toMatchObject({ onFailure: 'block', outbox: 'atomic' });
+    expect(config.maxResidentActors).toBe(5);
   });
 
   it.each([

@@ -1,0 +1,53 @@
+/**
+ * Which messages of a shard run, or ran, without a durable dispatch (I2). Until their outcome is durable the store has them
+ * as waiting, so it asks here before it lets one be withdrawn or expire.
+ *
+ * Owns: the places of those messages, and the promises made to the commit under way: a message that was said not to run must
+ * not start before the answer tells what became of it.
+ */
+import type { EntityWorker } from './entity-worker.js';
+import type { Item } from './item.js';
+
+export class UnmarkedRuns {
+  private readonly running = new Set<number>();
+  private readonly promised = new Set<number>();
+  /** Workers that wanted to start what was promised away. */
+  private readonly waiting = new Set<EntityWorker>();
+
+  /** The store asks, inside a commit. */
+  readonly asked = (seq: number): boolean => {
+    if (this.running.has(seq)) return true;
+    this.promised.add(seq);
+    return false;
+  };
+
+  /** Whether the message may start; otherwise its worker is looked at again after `answered`. */
+  begin(item: Item): boolean {
+    if (this.promised.size > 0 && this.promised.has(item.seq)) {
+      this.waiting.add(item.worker);
+      return false;
+    }
+    this.running.add(item.seq);
+    return true;
+  }
+
+  over(item: Item): void {
+    if (!item.isUnmarked) return;
+    item.isUnmarked = false;
+    this.running.delete(item.seq);
+  }
+
+  /** The commit has been answered, and everybody has heard what became of the messages that it asked about. */
+  answered(): void {
+    if (this.promised.size === 0) return;
+    this.promised.clear();
+    const workers = [...this.waiting];
+    this.waiting.clear();
+    for (const worker of workers) worker.advance();
+  }
+
+  /** Whether an answer has to be followed by `answered`. */
+  get hasPromised(): boolean {
+    return this.promised.size > 0;
+  }
+}
