@@ -12,6 +12,9 @@ export interface ClassMetadata {
   /** Where `@QueueEntityId` stands. */
   entityId?: { readonly property: string } | { readonly parameter: number };
   job?: JobMark;
+  /** Of `@MessageSchema` and `@ReplySchema`; what they are is known to `src/contracts`. */
+  schema?: object;
+  replySchema?: object;
 }
 
 /** What `@JobCommand` and `@JobQuery` say of a class. */

@@ -3,12 +3,24 @@
  * what a message claims to be never decides which class is used.
  */
 import { AtomicQueuesError } from '../runtime/error.js';
-import { classLabel } from './class-reference.js';
-import { type CodecLimits, decodePayload } from './codec.js';
+import { type ClassReference, classLabel } from './class-reference.js';
+import { type CodecLimits, decodePayload, encodeReply } from './codec.js';
 import { instantiate } from './instantiate.js';
+import { readJobMark } from './job-decorators.js';
 import { type MessageClass, readMessageClass } from './message-class.js';
+import { checkWireName } from './message-name.js';
+
+/** Who looks at the form of messages that arrive and of replies that leave; see `src/contracts`. */
+export interface MessageChecks {
+  /** @throws AtomicQueuesError `INVALID_PAYLOAD`. */
+  checkArrival(subject: { readonly entityType: string; readonly name: string }, data: unknown): void;
+  /** As `encodeReply` of the codec. @throws AtomicQueuesError `INVALID_PAYLOAD`. */
+  encodeReply(subject: { readonly entityType: string; readonly name: string }, value: unknown): string | undefined;
+}
 
 export class MessageRegistry {
+  /** Set once, before the node is opened. */
+  checks: MessageChecks | undefined;
   readonly #limits: CodecLimits;
   readonly #byType = new Map<string, Map<string, MessageClass>>();
   readonly #byClass = new Map<object, MessageClass>();
@@ -34,7 +46,29 @@ export class MessageRegistry {
       );
     }
     if (this.#byClass.has(messageClass.cls)) return messageClass;
-    const { entityType, name } = messageClass;
+    this.#add(messageClass);
+    this.#byClass.set(messageClass.cls, messageClass);
+    return messageClass;
+  }
+
+  /**
+   * Makes a class known as a message of `entityType` because something that takes messages of that type names it. A class
+   * with `@EntityType` is registered as it is; one without gets the name of its mark or its own, and can only be sent by
+   * those who name the type.
+   * @throws AtomicQueuesError `CONFIG_INVALID` as `register`, and for a name that is not allowed.
+   */
+  registerFor(entityType: string, cls: ClassReference): MessageClass {
+    if (readMessageClass(cls) !== undefined) return this.register(cls);
+    const name = undeclaredName(cls);
+    const known = this.find(entityType, name);
+    if (known?.cls === cls) return known;
+    checkWireName(name, `Message class ${classLabel(cls)}`);
+    const kind = readJobMark(cls)?.kind;
+    return this.#add(Object.freeze({ cls, entityType, name, entityIdProperty: undefined, kind }));
+  }
+
+  #add(messageClass: MessageClass): MessageClass {
+    const { cls, entityType, name } = messageClass;
     let names = this.#byType.get(entityType);
     if (names === undefined) this.#byType.set(entityType, (names = new Map<string, MessageClass>()));
     const other = names.get(name);
@@ -47,7 +81,6 @@ export class MessageRegistry {
       );
     }
     names.set(name, messageClass);
-    this.#byClass.set(messageClass.cls, messageClass);
     return messageClass;
   }
 
@@ -85,7 +118,23 @@ export class MessageRegistry {
    */
   toInstance(entityType: string, name: string, payloadText: string): unknown {
     const data = decodePayload(payloadText, this.#limits, `Payload of ${name}`);
+    this.checks?.checkArrival({ entityType, name }, data);
     const messageClass = this.find(entityType, name);
     return messageClass === undefined ? data : instantiate(messageClass.cls, data);
   }
+
+  /**
+   * JSON text of what a handler returned.
+   * @throws AtomicQueuesError when it cannot travel, or is not what the message's reply schema says.
+   */
+  encodeReply(entityType: string, name: string, value: unknown): string | undefined {
+    return this.checks === undefined
+      ? encodeReply(value, this.#limits, `Reply of "${name}"`)
+      : this.checks.encodeReply({ entityType, name }, value);
+  }
+}
+
+/** The wire name of a class without `@EntityType`. */
+export function undeclaredName(cls: ClassReference): string {
+  return readJobMark(cls)?.name ?? cls.name;
 }

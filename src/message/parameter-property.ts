@@ -4,6 +4,7 @@
  * `accountId`, also when a minifier renamed the parameter. Where the source does not say so plainly (the value goes to
  * a parent class, say), the constructor is tried once with marked values, and the property that holds the mark is it.
  */
+import { classChain } from './class-metadata.js';
 
 /** The property that parameter `index` of the class's constructor is kept in; undefined when it cannot be found. */
 export function parameterProperty(cls: object, index: number): string | undefined {
@@ -13,6 +14,18 @@ export function parameterProperty(cls: object, index: number): string | undefine
   const assigned = name === undefined ? undefined : assignedProperty(source, name);
   if (assigned !== undefined) return assigned;
   return probe(cls, index) ?? (name !== undefined && mentions(source, name) ? name : undefined);
+}
+
+/**
+ * The names of the parameters of a class's constructor, or of the one that it inherits, as its source has them (a minifier
+ * may have renamed them); empty for one that is destructured. Undefined when there is no constructor to read.
+ */
+export function constructorParameterNames(cls: object): readonly string[] | undefined {
+  for (const at of classChain(cls)) {
+    const names = constructorParameters(attempt(() => Function.prototype.toString.call(at)) ?? '');
+    if (names !== undefined) return names;
+  }
+  return undefined;
 }
 
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
