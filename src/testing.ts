@@ -9,6 +9,7 @@ export {
   type MemoryNetworkOptions,
   MemoryTransport,
 } from './cluster/transport/memory/memory-transport.js';
+export { MemoryRegistry, MemoryRegistryState } from './contracts/memory-registry.js';
 export {
   type ClusterStoreContractCase,
   type ClusterStoreFactory,

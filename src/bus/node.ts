@@ -8,6 +8,10 @@
 import { ClusterEngine } from '../cluster/cluster-engine.js';
 import { BindingConflictError, type ClusterStore } from '../cluster/cluster-store.js';
 import type { Transport } from '../cluster/transport/transport.js';
+import type { HandlerSchemas } from '../contracts/contract-book.js';
+import type { ContractRegistry } from '../contracts/contract-registry.js';
+import { FileRegistry } from '../contracts/file-registry.js';
+import { NodeContracts } from '../contracts/node-contracts.js';
 import { DeadLetters } from '../dead-letter/dead-letters.js';
 import type { Engine } from '../entity/engine.js';
 import { type HandlerEntry, HandlerTable, WILDCARD } from '../entity/handler-table.js';
@@ -51,6 +55,8 @@ export interface SharedParts {
   readonly wal: SharedWal;
   readonly store: ClusterStore;
   readonly transport: Transport;
+  /** What services publish. Default: nothing is. */
+  readonly registry?: ContractRegistry | undefined;
   /** Called before anything else is used, and when all has stopped. */
   readonly connect?: (() => Promise<void>) | undefined;
   readonly disconnect?: (() => Promise<void>) | undefined;
@@ -62,6 +68,12 @@ export interface SharedParts {
 const STORE_IN_USE_MS = 2_000;
 const STORE_LOOK_AGAIN_MS = 50;
 
+/** Of a message that is known by name only; a class says it with its decorators. */
+export interface HandleOptions extends HandlerSchemas {
+  /** Default `command`. */
+  readonly kind?: MessageKind | undefined;
+}
+
 export type Handler<M> = (message: M, context: MessageContext) => unknown;
 
 export class AtomicQueuesNode {
@@ -69,6 +81,8 @@ export class AtomicQueuesNode {
   readonly events: TypedEvents<LifecycleEvents>;
   readonly handlers = new HandlerTable();
   readonly registry: MessageRegistry;
+  /** What messages look like, here and at other services. */
+  readonly contracts: NodeContracts;
   readonly queueBus: QueueBus;
   readonly deadLetters: DeadLetters;
   readonly engine: Engine;
@@ -93,6 +107,19 @@ export class AtomicQueuesNode {
     );
     this.registry = new MessageRegistry(this.config);
     const shared = options.shared ?? openShared(this.config, this.runtime, this.logger);
+    const hasFile = shared === undefined && options.wal === undefined && this.config.wal.enabled;
+    this.contracts = new NodeContracts({
+      runtime: this.runtime,
+      config: this.config,
+      logger: this.logger,
+      messages: this.registry,
+      handlers: this.handlers,
+      registry: hasFile ? new FileRegistry(this.config.store.path) : shared?.registry,
+      isShared: shared !== undefined,
+    });
+    this.registry.checks = this.contracts;
+    // A node that cannot go on takes nothing more.
+    this.events.on('fatal', () => void this.contracts.close());
     this.wal = shared?.wal ?? options.wal ?? openStore(this.config, this.runtime);
     this.engine = shared === undefined ? this.makeLocalEngine() : this.makeClusterEngine(shared);
     this.queueBus = new QueueBus(this);
@@ -127,18 +154,14 @@ export class AtomicQueuesNode {
     handler: Handler<M>,
     options?: { readonly kind?: MessageKind | undefined },
   ): this;
-  handle(
-    entityType: string,
-    name: string,
-    handler: Handler<unknown>,
-    options?: { readonly kind?: MessageKind | undefined },
-  ): this;
+  handle(entityType: string, name: string, handler: Handler<unknown>, options?: HandleOptions): this;
   handle(first: ClassReference | string, second: unknown, third?: unknown, fourth?: unknown): this {
     if (typeof first === 'string') {
       const handler = third as Handler<unknown>;
       checkEntityType(first, 'node.handle');
       if (second !== WILDCARD) checkWireName(second, 'node.handle');
-      const kind = (fourth as { kind?: MessageKind } | undefined)?.kind ?? 'command';
+      const { kind = 'command', ...schemas } = (fourth ?? {}) as HandleOptions;
+      this.contracts.declare(first, second as string, schemas);
       return this.addHandler(first, second as string, entry(handler, kind));
     }
     const { entityType, name, kind } = this.registry.register(first);
@@ -217,8 +240,10 @@ export class AtomicQueuesNode {
       startStore: async () => {
         await connect?.();
         await this.startStore();
+        await this.contracts.open();
       },
       stopStore: async () => {
+        await this.contracts.close();
         await wal.stop();
         await disconnect?.();
       },
@@ -236,7 +261,10 @@ export class AtomicQueuesNode {
   private makeLocalEngine(): Engine {
     const { runtime, wal, config, handlers, registry, events, logger } = this;
     const owner = new ShardOwner({ runtime, wal, shard: 0, config, handlers, registry, events, logger });
-    return new LocalEngine(owner, () => this.startStore());
+    return new LocalEngine(owner, async () => {
+      await this.startStore();
+      await this.contracts.open();
+    });
   }
 
   private async openOnce(): Promise<void> {

@@ -1,5 +1,6 @@
 /** From the configuration to what the nodes of a cluster share; undefined when the node is alone. */
 import { RedisClusterStore } from '../cluster/transport/redis/redis-cluster-store.js';
+import { RedisRegistry } from '../cluster/transport/redis/redis-registry.js';
 import { RedisTransport } from '../cluster/transport/redis/redis-transport.js';
 import type { ResolvedConfig } from '../runtime/config.js';
 import type { Logger } from '../runtime/logger.js';
@@ -39,6 +40,7 @@ export function openShared(config: ResolvedConfig, runtime: Runtime, logger: Log
   return {
     wal,
     store: new RedisClusterStore({ client: control, keyPrefix }),
+    registry: new RedisRegistry({ client: control, keyPrefix }),
     transport: new RedisTransport({
       client: control,
       subscriber: lateClient(connections, 'subscriber'),

@@ -3,6 +3,7 @@
  * known, so that whatever is wrong is told here and not later.
  */
 
+import type { Introspection } from '../contracts/introspection.js';
 import type { MessageStatus as StoredStatus } from '../entity/operations.js';
 import type { EnqueueOptions, Receipt, Submission, WaitOptions } from '../entity/submission.js';
 import { decodeReply, encodePayload } from '../message/codec.js';
@@ -20,7 +21,9 @@ import {
   unknownEntityType,
 } from './call-arguments.js';
 import { EntityScope, EntityTypeScope } from './entity-scope.js';
-import type { AtomicQueuesNode } from './node.js';
+import { noActorMethod } from './no-actor-method.js';
+import { OperatorCalls } from './operator-calls.js';
+import { Reminders } from './reminders.js';
 
 export interface MessageStatus {
   readonly id: string;
@@ -39,8 +42,9 @@ export interface MessageStatus {
   readonly error?: Error | undefined;
 }
 
-export class QueueBus {
-  constructor(private readonly node: AtomicQueuesNode) {}
+export class QueueBus extends OperatorCalls {
+  /** All reminders; those of one entity are set and forgotten by `forEntity(type, id)`. */
+  readonly reminders = new Reminders(this.node);
 
   /**
    * Resolves when the message is durable. It runs later, in its entity's line.
@@ -112,6 +116,15 @@ export class QueueBus {
   }
 
   /**
+   * Which entity types and messages there are, what they look like and which services own them: this node's, and on Redis
+   * those of every live service, read anew.
+   */
+  async introspect(): Promise<Introspection> {
+    await this.node.whenOpen();
+    return this.node.contracts.introspect();
+  }
+
+  /**
    * How a message stands, by the id that `enqueue` gave.
    * @throws AtomicQueuesError (as a rejection), as the calls below: `INVALID_PAYLOAD` for an id that cannot be one.
    */
@@ -133,44 +146,6 @@ export class QueueBus {
     checkedId(id, 'cancel');
     await this.node.whenOpen();
     return this.node.engine.operations.cancel(id);
-  }
-
-  /**
-   * Starts no more messages of an entity, or of a whole type, until `resume`. New ones are accepted and wait. Durable.
-   * @throws AtomicQueuesError (as a rejection), as `resume` and `purge`: `UNKNOWN_ENTITY_TYPE` for a type that nothing here
-   *   knows, `INVALID_PAYLOAD` or `ENTITY_ID_MISSING` for what cannot be a type or an id. An `entityId` that is given but
-   *   undefined is refused, because without one the call is for the whole type.
-   */
-  async pause(...args: [entityType: string, entityId?: string]): Promise<void> {
-    const { entityType, entityId } = checkedScope(args, 'pause');
-    await this.node.whenOpen();
-    if (!this.knowsType(entityType)) await this.checkStored(entityType);
-    await this.node.engine.operations.setPaused(true, entityType, entityId);
-  }
-
-  async resume(...args: [entityType: string, entityId?: string]): Promise<void> {
-    const { entityType, entityId } = checkedScope(args, 'resume');
-    await this.node.whenOpen();
-    if (!this.knowsType(entityType)) await this.checkStored(entityType);
-    await this.node.engine.operations.setPaused(false, entityType, entityId);
-  }
-
-  /** Withdraws every message of an entity, or of a type, that has not started; returns how many. */
-  async purge(...args: [entityType: string, entityId?: string]): Promise<number> {
-    const { entityType, entityId } = checkedScope(args, 'purge');
-    await this.node.whenOpen();
-    if (!this.knowsType(entityType)) await this.checkStored(entityType);
-    return this.node.engine.operations.purge(entityType, entityId);
-  }
-
-  /**
-   * Gives up a handler that does not settle: its message becomes `interrupted`, its entity goes on. Whatever the handler
-   * still does is guarded by its fencing token only. False when this node runs no handler for the message.
-   */
-  async release(id: string): Promise<boolean> {
-    checkedId(id, 'release');
-    await this.node.whenOpen();
-    return this.node.engine.operations.release(id);
   }
 
   /** For scopes: what a message or a raw call becomes. Throws synchronously. */
@@ -210,7 +185,10 @@ export class QueueBus {
     const send = (): Promise<unknown> =>
       this.refusing(() => {
         const submission = make();
-        return this.node.engine.door.enqueueAndWait(submission, submission.options);
+        const reply = this.node.engine.door.enqueueAndWait(submission, submission.options);
+        const { entityType, name } = submission;
+        if (this.node.handlers.find(entityType, name) !== undefined) return reply;
+        return reply.then((value) => this.received(submission, value));
       });
     try {
       return this.node.isOpen ? send() : this.node.whenOpen().then(send);
@@ -224,27 +202,10 @@ export class QueueBus {
     return this.refusing(() => this.node.engine.door.enqueueBulk(make()));
   }
 
-  private knowsType(entityType: string): boolean {
-    const { handlers, registry, config } = this.node;
-    return (
-      handlers.knowsType(entityType) ||
-      Object.hasOwn(config.entities, entityType) ||
-      registry.entityTypes.includes(entityType)
-    );
-  }
-
-  /**
-   * An operator's call for a type that nothing here knows is a slip, which done in silence would seem to have worked;
-   * unless the store holds messages of that type, left by an earlier version of the application.
-   */
-  private async checkStored(entityType: string): Promise<void> {
-    const { handlers, registry, config, engine } = this.node;
-    if (await engine.knowsType(entityType)) return;
-    throw unknownEntityType(entityType, [
-      ...handlers.entityTypes(),
-      ...registry.entityTypes,
-      ...Object.keys(config.entities),
-    ]);
+  private received({ entityType, entityId, name }: Submission, value: unknown): unknown {
+    const missing = this.node.contracts.missingReply({ entityType, entityId, name }, value);
+    if (missing !== undefined) throw missing;
+    return value;
   }
 
   /** Announces what the door refuses. */
@@ -275,24 +236,29 @@ export class QueueBus {
       throw this.noHandler(entityType, name, messageClass);
     // A wildcard handler does not know what it gets; the message's own mark does.
     const kind = messageClass?.kind ?? handler?.kind ?? 'command';
+    const text = encodePayload(payload, node.config, name);
+    node.contracts.checkSending({ entityType, entityId, name }, text, handler !== undefined);
     return {
       kind,
       isVolatile: kind === 'query' && node.config.entityType(entityType).queries === 'volatile',
       entityType,
       entityId,
       name,
-      payload: encodePayload(payload, node.config, name),
+      payload: text,
       options,
     };
   }
 
   private noHandler(entityType: string, name: string, messageClass: MessageClass | undefined): AtomicQueuesError {
-    const { handlers, registry } = this.node;
+    const { handlers, registry, engine } = this.node;
     const subject = { entityType, name };
-    const types = [...handlers.entityTypes(), ...registry.entityTypes, ...this.node.engine.typesElsewhere()];
+    const types = [...handlers.entityTypes(), ...registry.entityTypes, ...engine.typesElsewhere()];
     if (!types.includes(entityType)) return unknownEntityType(entityType, types);
+    const notOfActor = noActorMethod(handlers, entityType, name);
+    if (notOfActor !== undefined) return notOfActor;
     if (messageClass === undefined) {
-      const names = [...new Set([...handlers.names(entityType), ...registry.namesOf(entityType)])];
+      const here = [...handlers.names(entityType), ...registry.namesOf(entityType)];
+      const names = [...new Set([...here, ...engine.namesElsewhere(entityType)])];
       const near = nearestName(name, names);
       return new AtomicQueuesError(
         'UNKNOWN_MESSAGE',
