@@ -1,6 +1,7 @@
 /** The NestJS module: makes one node from the configuration and the providers of the application, and hands it out. */
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
-import { ModulesContainer } from '@nestjs/core';
+import { ExternalContextCreator, ModulesContainer } from '@nestjs/core';
+import { ActorSystem } from '../actors/actor-system.js';
 import { AtomicQueuesNode } from '../bus/node.js';
 import { QueueBus } from '../bus/queue-bus.js';
 import { AtomicQueuesError } from '../message/errors.js';
@@ -17,19 +18,25 @@ import {
   type AtomicQueuesModuleOptions,
   asyncConfigProviders,
   configProvider,
+  type GlobalOption,
   isGlobal,
 } from './module-options.js';
+import { NestActors } from './nest-actors.js';
+import { nestContexts } from './nest-contexts.js';
 import { NestLifecycle } from './nest-lifecycle.js';
 import { nestLogger } from './nest-logger.js';
+import { AtomicQueuesOperations } from './operations.js';
 import { withProcessorOptions } from './processor-options.js';
-import { ATOMIC_QUEUES_CONFIG, ATOMIC_QUEUES_RUNTIME } from './tokens.js';
+import { ATOMIC_QUEUES_CONFIG, ATOMIC_QUEUES_GLOBAL_ENHANCERS, ATOMIC_QUEUES_RUNTIME } from './tokens.js';
 
 const handedOut = [
   QueueBus,
+  ActorSystem,
   DeadLetterService,
   MessageContext,
   AtomicQueuesEvents,
   AtomicQueuesHealth,
+  AtomicQueuesOperations,
   AtomicQueuesNode,
 ] as const;
 
@@ -42,33 +49,46 @@ export class AtomicQueuesModule {
    * drains running handlers before anything else is destroyed. What is wrong fails the start with `CONFIG_INVALID`.
    */
   static forRoot(options: AtomicQueuesModuleOptions = {}): DynamicModule {
-    return dynamicModule(isGlobal(options), [configProvider(options)]);
+    return dynamicModule(options, [configProvider(options)]);
   }
 
   /** The same with a configuration that is made from other providers. */
   static forRootAsync(options: AtomicQueuesModuleAsyncOptions): DynamicModule {
-    return dynamicModule(isGlobal(options), asyncConfigProviders(options), options.imports);
+    return dynamicModule(options, asyncConfigProviders(options), options.imports);
   }
 }
 
 function dynamicModule(
-  global: boolean,
+  options: GlobalOption,
   configProviders: readonly Provider[],
   imports: DynamicModule['imports'] = [],
 ): DynamicModule {
   return {
     module: AtomicQueuesModule,
-    global,
+    global: isGlobal(options),
     imports,
     providers: [
       ...configProviders,
       { provide: ATOMIC_QUEUES_RUNTIME, useValue: systemRuntime },
+      { provide: ATOMIC_QUEUES_GLOBAL_ENHANCERS, useValue: options.globalEnhancers ?? true },
       {
         provide: AtomicQueuesNode,
         useFactory: makeNode,
-        inject: [ATOMIC_QUEUES_CONFIG, ATOMIC_QUEUES_RUNTIME, ModulesContainer],
+        inject: [
+          ATOMIC_QUEUES_CONFIG,
+          ATOMIC_QUEUES_RUNTIME,
+          ATOMIC_QUEUES_GLOBAL_ENHANCERS,
+          ModulesContainer,
+          ExternalContextCreator,
+          NestActors,
+        ],
       },
       { provide: QueueBus, useFactory: (node: AtomicQueuesNode) => node.queueBus, inject: [AtomicQueuesNode] },
+      {
+        provide: ActorSystem,
+        useFactory: (node: AtomicQueuesNode) => new ActorSystem(node),
+        inject: [AtomicQueuesNode],
+      },
       { provide: AtomicQueuesEvents, useFactory: (node: AtomicQueuesNode) => node.events, inject: [AtomicQueuesNode] },
       {
         provide: DeadLetterService,
@@ -80,14 +100,27 @@ function dynamicModule(
         useFactory: (node: AtomicQueuesNode) => new AtomicQueuesHealth(node),
         inject: [AtomicQueuesNode],
       },
+      {
+        provide: AtomicQueuesOperations,
+        useFactory: (bus: QueueBus) => new AtomicQueuesOperations(bus),
+        inject: [QueueBus],
+      },
       MessageContext,
+      NestActors,
       NestLifecycle,
     ],
     exports: [...handedOut],
   };
 }
 
-function makeNode(config: AtomicQueuesConfig, runtime: Runtime, modules: ModulesContainer): AtomicQueuesNode {
+function makeNode(
+  config: AtomicQueuesConfig,
+  runtime: Runtime,
+  globalEnhancers: boolean,
+  modules: ModulesContainer,
+  creator: ExternalContextCreator,
+  actors: NestActors,
+): AtomicQueuesNode {
   const count = [...modules.values()].filter((module) => module.providers.has(AtomicQueuesNode)).length;
   if (count > 1) {
     throw new AtomicQueuesError(
@@ -98,6 +131,10 @@ function makeNode(config: AtomicQueuesConfig, runtime: Runtime, modules: Modules
   }
   const logger = nestLogger(config.verbose === true);
   const node = new AtomicQueuesNode({ config: withProcessorOptions(config, processorsOf(modules)), runtime, logger });
-  node.beforeOpen = () => registerHandlers(node, modules, logger);
+  const contexts = nestContexts(creator, modules, globalEnhancers);
+  node.beforeOpen = () => {
+    registerHandlers(node, modules, contexts, logger);
+    actors.register(node, modules, contexts, logger);
+  };
   return node;
 }

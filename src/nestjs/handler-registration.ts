@@ -4,26 +4,35 @@
  */
 import type { ModulesContainer } from '@nestjs/core';
 import type { AtomicQueuesNode } from '../bus/node.js';
-import { type Delivery, type HandlerEntry, HandlerTable, WILDCARD } from '../entity/handler-table.js';
+import { type HandlerEntry, HandlerTable, WILDCARD } from '../entity/handler-table.js';
+import { type ClassReference, isClass } from '../message/class-reference.js';
 import type { MessageKind } from '../message/envelope.js';
 import { AtomicQueuesError } from '../message/errors.js';
 import type { MessageClass } from '../message/message-class.js';
 import type { Logger } from '../runtime/logger.js';
+import { checkBoundEnhancers } from './enhancers.js';
 import { type CqrsHandler, explore, type Processor } from './handler-explorer.js';
+import { type HandlerMethod, messageItself } from './handler-method.js';
 import { runOn } from './handler-source.js';
 import { toJob } from './job-handler.js';
+import type { NestContexts } from './nest-contexts.js';
 import type { JobMethod } from './processor-metadata.js';
 import { providerLabel } from './providers.js';
 
 /** @throws AtomicQueuesError `CONFIG_INVALID` for handlers that contradict each other or cannot work. */
-export function registerHandlers(node: AtomicQueuesNode, modules: ModulesContainer, logger: Logger): void {
+export function registerHandlers(
+  node: AtomicQueuesNode,
+  modules: ModulesContainer,
+  contexts: NestContexts,
+  logger: Logger,
+): void {
   const { cqrsHandlers, processors, messages } = explore(modules);
   for (const message of messages) node.registry.register(message);
   const cqrs = new HandlerTable();
-  for (const handler of cqrsHandlers) addCqrsHandler(node, cqrs, handler);
+  for (const handler of cqrsHandlers) addCqrsHandler(node, cqrs, handler, contexts);
   const jobs = new HandlerTable();
   for (const processor of processors) {
-    addProcessor(node, jobs, cqrs, processor);
+    addProcessor(node, jobs, cqrs, processor, contexts);
     if (processor.description.methods.length > 0) continue;
     const { cls, provider } = processor;
     logger.warn(
@@ -46,21 +55,35 @@ export function registerHandlers(node: AtomicQueuesNode, modules: ModulesContain
   }
 }
 
-function addCqrsHandler(node: AtomicQueuesNode, table: HandlerTable, handler: CqrsHandler): void {
+function addCqrsHandler(
+  node: AtomicQueuesNode,
+  table: HandlerTable,
+  handler: CqrsHandler,
+  contexts: NestContexts,
+): void {
   const { provider, cls, kind } = handler;
   const message = node.registry.register(handler.message);
   const label = providerLabel(cls, provider);
   checkKind(message, kind, label);
   checkMethod(cls.prototype, 'execute', label);
-  table.add(message.entityType, message.name, { kind, label, run: runOn(provider, execute) });
+  // The handler itself is called, not the bus: docs/decisions/003-handlers-are-called-directly.md.
+  const method = {
+    provider,
+    cls,
+    method: 'execute',
+    messageClass: handler.message,
+    parameters: [messageItself],
+  } as const;
+  table.add(message.entityType, message.name, entryOf(kind, label, method, contexts));
 }
 
-/** The handler itself is called, not the bus: docs/decisions/003-handlers-are-called-directly.md. */
-function execute(instance: object, { message }: Delivery): unknown {
-  return (instance as { execute(message: unknown): unknown }).execute(message);
-}
-
-function addProcessor(node: AtomicQueuesNode, table: HandlerTable, cqrs: HandlerTable, processor: Processor): void {
+function addProcessor(
+  node: AtomicQueuesNode,
+  table: HandlerTable,
+  cqrs: HandlerTable,
+  processor: Processor,
+  contexts: NestContexts,
+): void {
   const { cls, provider, description } = processor;
   const { options, methods } = description;
   const label = providerLabel(cls, provider);
@@ -75,26 +98,28 @@ function addProcessor(node: AtomicQueuesNode, table: HandlerTable, cqrs: Handler
     const name = wireName(node, entityType, takes, label);
     const methodLabel = `${label}.${String(method)}`;
     checkMethod(cls.prototype, method, label);
+    const known = name === WILDCARD ? undefined : node.registry.find(entityType, name);
     // The message's own mark says what it is; without one, the CQRS handler that this method takes it from.
     const kind =
-      node.registry.find(entityType, name)?.kind ??
+      known?.kind ??
       (cqrs.names(entityType).includes(name) ? cqrs.find(entityType, name)?.kind : undefined) ??
       'command';
-    table.add(entityType, name, jobEntry(kind, methodLabel, processor, method));
+    const messageClass = isClass(takes) ? takes : known?.cls;
+    table.add(entityType, name, entryOf(kind, methodLabel, jobMethod(processor, method, messageClass), contexts));
   }
 }
 
-function jobEntry(kind: MessageKind, label: string, { provider }: Processor, method: string | symbol): HandlerEntry {
-  return {
-    kind,
-    label,
-    run: runOn(provider, (instance, { message, context }) =>
-      (instance as Record<string | symbol, (job: unknown, entityId: string) => unknown>)[method]?.(
-        toJob(message, context),
-        context.entityId,
-      ),
-    ),
-  };
+function jobMethod(
+  { provider, cls }: Processor,
+  method: string | symbol,
+  messageClass?: ClassReference,
+): HandlerMethod {
+  return { provider, cls, method, messageClass, parameters: [toJob, (_message, { entityId }) => entityId] };
+}
+
+function entryOf(kind: MessageKind, label: string, handler: HandlerMethod, contexts: NestContexts): HandlerEntry {
+  checkBoundEnhancers(handler.provider, handler.cls, handler.method);
+  return { kind, label, run: runOn(handler, contexts) };
 }
 
 function wireName(node: AtomicQueuesNode, entityType: string, takes: JobMethod['takes'], label: string): string {

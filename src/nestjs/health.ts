@@ -42,6 +42,8 @@ export interface AtomicQueuesClusterHealth {
     readonly state: 'opening' | 'serving' | 'leaving' | 'ended';
     readonly pending: number;
   }[];
+  /** Shards that this node holds back for a while, because no node survived opening them so many times in a row. */
+  readonly heldBack: readonly { readonly shard: number; readonly openings: number }[];
 }
 
 export class AtomicQueuesHealth {
@@ -81,7 +83,7 @@ export class AtomicQueuesHealth {
 }
 
 function clusterHealth(engine: ClusterEngine): AtomicQueuesClusterHealth {
-  const { serverId, serviceGroup, master, isMaster, nodes, shards } = engine.describe();
+  const { serverId, serviceGroup, master, isMaster, nodes, shards, heldBack } = engine.describe();
   return {
     serverId,
     serviceGroup,
@@ -89,5 +91,6 @@ function clusterHealth(engine: ClusterEngine): AtomicQueuesClusterHealth {
     isMaster,
     liveNodes: nodes.map((node) => node.serverId),
     shards: shards.map(({ shard, state, pending }) => ({ shard, state, pending })),
+    heldBack,
   };
 }

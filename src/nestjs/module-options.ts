@@ -10,6 +10,11 @@ export interface GlobalOption {
   readonly isGlobal?: boolean | undefined;
   /** Default true. */
   readonly global?: boolean | undefined;
+  /**
+   * Whether guards, interceptors, pipes and filters of the whole application (`APP_GUARD` and so on) run for messages too,
+   * as they do for GraphQL. False leaves messages to those that are bound to their handlers. Default true.
+   */
+  readonly globalEnhancers?: boolean | undefined;
 }
 
 export interface AtomicQueuesModuleOptions extends AtomicQueuesConfig, GlobalOption {}
@@ -53,7 +58,12 @@ export function isGlobal({ isGlobal: first, global: second }: GlobalOption): boo
   return first ?? second ?? true;
 }
 
-export function configProvider({ isGlobal: _first, global: _second, ...config }: AtomicQueuesModuleOptions): Provider {
+export function configProvider({
+  isGlobal: _first,
+  global: _second,
+  globalEnhancers: _third,
+  ...config
+}: AtomicQueuesModuleOptions): Provider {
   return { provide: ATOMIC_QUEUES_CONFIG, useValue: config };
 }
 

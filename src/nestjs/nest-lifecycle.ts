@@ -21,6 +21,7 @@ import { AtomicQueuesNode } from '../bus/node.js';
 import type { StopReport } from '../entity/shutdown.js';
 import type { Logger } from '../runtime/logger.js';
 import type { TimerHandle } from '../runtime/timers.js';
+import { NestActors } from './nest-actors.js';
 import { nestLogger } from './nest-logger.js';
 
 /**
@@ -39,6 +40,7 @@ export class NestLifecycle implements OnModuleInit, OnApplicationBootstrap, OnMo
 
   constructor(
     @Inject(AtomicQueuesNode) private readonly node: AtomicQueuesNode,
+    @Inject(NestActors) private readonly actors: NestActors,
     @Inject(ModulesContainer) modules: ModulesContainer,
   ) {
     this.logger = nestLogger(node.config.verbose);
@@ -46,7 +48,7 @@ export class NestLifecycle implements OnModuleInit, OnApplicationBootstrap, OnMo
   }
 
   async onModuleInit(): Promise<void> {
-    await this.orStop(this.node.open());
+    await this.orStop(this.node.open().then(() => this.actors.prepare()));
   }
 
   async onApplicationBootstrap(): Promise<void> {

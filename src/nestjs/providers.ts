@@ -43,6 +43,6 @@ export function providerLabel(cls: ClassReference, { module }: FoundProvider): s
 }
 
 /** The `ModuleRef` of the provider's own module, which finds it whatever other modules call theirs. */
-export function moduleRefOf({ module }: FoundProvider): ModuleRef {
+export function moduleRefOf({ module }: Pick<FoundProvider, 'module'>): ModuleRef {
   return (module.providers.get(ModuleRef) as { readonly instance: ModuleRef }).instance;
 }

@@ -1,6 +1,7 @@
 /**
  * A CommonJS application on NestJS 11 that uses the packed tarball, as such applications do: with `require`. It sends
- * commands to one entity at once, expects each to have been handled alone, and shuts down. `npm test` runs it in a
+ * commands to one entity at once, expects each to have been handled alone and to have gone through the handler's guard
+ * and interceptor, and shuts down. `npm test` runs it in a
  * scratch project.
  */
 require('reflect-metadata');
@@ -8,10 +9,11 @@ const assert = require('node:assert/strict');
 const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
-const { Module } = require('@nestjs/common');
+const { Module, UseGuards, UseInterceptors } = require('@nestjs/common');
 const { NestFactory } = require('@nestjs/core');
 const { CommandHandler, CqrsModule } = require('@nestjs/cqrs');
-const { AtomicQueuesModule, EntityType, QueueBus, QueueEntityId } = require('atomic-queues');
+const { AtomicQueuesModule, EntityType, messageOf, QueueBus, QueueEntityId } = require('atomic-queues');
+const { map } = require('rxjs');
 
 const deposits = 50;
 let balance = 0;
@@ -34,7 +36,21 @@ class DepositHandler {
     return { balance };
   }
 }
-Reflect.decorate([CommandHandler(DepositCommand)], DepositHandler);
+class DepositsOnly {
+  canActivate(execution) {
+    return messageOf(execution).message instanceof DepositCommand;
+  }
+}
+
+/** Adds to each reply which message it answers. */
+class Naming {
+  intercept(execution, next) {
+    const { name } = messageOf(execution).context;
+    return next.handle().pipe(map((reply) => ({ ...reply, name })));
+  }
+}
+
+Reflect.decorate([CommandHandler(DepositCommand), UseGuards(DepositsOnly), UseInterceptors(Naming)], DepositHandler);
 
 async function main() {
   const folder = mkdtempSync(join(tmpdir(), 'atomic-queues-nest11-'));
@@ -50,6 +66,7 @@ async function main() {
       replies.map((reply) => reply.balance),
       Array.from({ length: deposits }, (_, index) => index + 1),
     );
+    assert.ok(replies.every((reply) => reply.name === 'DepositCommand'));
   } finally {
     await app.close();
     rmSync(folder, { recursive: true, force: true });
