@@ -2,13 +2,15 @@
 import { createInterface } from 'node:readline';
 import { type ConsoleIo, NotDoneError, UsageError } from './console-io.js';
 
-/** Throws unless the user says yes; without a terminal nobody could, so `--yes` must have been given. */
-export async function confirm(io: ConsoleIo, question: string): Promise<void> {
-  if (io.stdin.isTTY !== true || io.stderr.isTTY !== true) {
-    throw new UsageError(
-      'This would remove every dead letter for good. Add --yes if that is what you want, or choose letters with --id or a filter.',
-    );
-  }
+const LETTERS_REFUSED =
+  'This would remove every dead letter for good. Add --yes if that is what you want, or choose letters with --id or a filter.';
+
+/**
+ * Throws unless the user says yes; without a terminal nobody could, so `--yes` must have been given.
+ * @param refusal what is said then.
+ */
+export async function confirm(io: ConsoleIo, question: string, refusal: string = LETTERS_REFUSED): Promise<void> {
+  if (io.stdin.isTTY !== true || io.stderr.isTTY !== true) throw new UsageError(refusal);
   const lines = createInterface({ input: io.stdin, output: io.stderr });
   const answer = await new Promise<string>((resolve) => {
     lines.once('close', () => resolve(''));

@@ -135,9 +135,12 @@ export function statusJson(status: StatusRecord): Record<string, unknown> {
 }
 
 export function countsText(counts: ShardCounts, colour: boolean): string {
-  const { accepted, pending, completed, failed, interrupted, expired, cancelled, deadLetters } = counts;
+  const { accepted, pending, completed, failed, interrupted, expired, cancelled, deadLetters, blocked } = counts;
   const rows = Object.entries({ accepted, pending, completed, failed, interrupted, expired, cancelled })
-    .concat([['dead letters', deadLetters]])
+    .concat([
+      ['dead letters', deadLetters],
+      ['blocked, of the pending', blocked],
+    ])
     .map(([name, count]) => [name, String(count)]);
   return table(['messages', 'count'], rows, colour);
 }

@@ -69,5 +69,6 @@ function sumOf(all: readonly ShardCounts[]): ShardCounts {
     cancelled: sum('cancelled'),
     pending: sum('pending'),
     deadLetters: sum('deadLetters'),
+    blocked: sum('blocked'),
   };
 }

@@ -9,13 +9,17 @@ import { NotTakenInError } from '../dead-letter/offered-actions.js';
 import { isAtomicQueuesError } from '../message/errors.js';
 import type { DeadLetterReason } from '../wal/transition.js';
 import { StoreUnavailableError } from '../wal/wal.js';
+import { addBlockedCommands } from './blocked-commands.js';
 import { addClusterCommands } from './cluster-commands.js';
 import { withStore } from './command-store.js';
 import { type ConsoleIo, NotDoneError, UsageError, wantsColour } from './console-io.js';
+import { addContractCommands } from './contract-commands.js';
 import { changeDeadLetters, lettersOf } from './dead-letter-changes.js';
 import { letterJson, letterText, listText } from './letter-view.js';
+import { addLineCommands } from './line-commands.js';
 import { addMessageCommands } from './message-commands.js';
 import { type GlobalOptions, print, printJson } from './program-options.js';
+import { addReminderCommands } from './reminder-commands.js';
 import { storeAddress } from './store-address.js';
 import { parseCount, parseDuration, parseTime } from './times.js';
 
@@ -105,7 +109,11 @@ function makeProgram(io: ConsoleIo): Command {
   addReplay(dlq, io);
   addPurge(dlq, io);
   addMessageCommands(program, io);
+  addLineCommands(program, io);
+  addBlockedCommands(program, io);
+  addReminderCommands(program, io);
   addClusterCommands(program, io);
+  addContractCommands(program, io);
   return program;
 }
 
