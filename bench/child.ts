@@ -3,12 +3,16 @@
  * to do by a message, answers with one.
  */
 
+import { runActorMillion } from './actors/million.js';
+import { runResidentBytes } from './actors/resident-bytes.js';
 import { runEventLoop } from './event-loop.js';
 import { runIdleMillion } from './idle-million.js';
 import { loadScenarios, runLoadScenario } from './load-scenarios.js';
 import { buildBacklog, drainBacklog } from './recovery-child.js';
+import { runReminders } from './reminders.js';
 import { type Figures, InvalidRow, NotMeasured, type RunContext } from './run.js';
 import { runQuerySerial, runReplySerial } from './serial-scenarios.js';
+import { runValidation } from './validation.js';
 
 export interface Task extends RunContext {
   readonly name: string;
@@ -23,7 +27,11 @@ export type Answer =
 const others: Readonly<Record<string, (context: RunContext) => Promise<Figures[]>>> = {
   'reply-serial': runReplySerial,
   'query-serial': runQuerySerial,
+  validation: runValidation,
+  'actor-million': runActorMillion,
+  'actor-resident-bytes': runResidentBytes,
   'idle-million': runIdleMillion,
+  reminders: runReminders,
   'event-loop': runEventLoop,
   'recovery-build': buildBacklog,
   'recovery-drain': drainBacklog,

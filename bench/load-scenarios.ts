@@ -1,4 +1,5 @@
 /** The scenarios with many messages under way: closed loop, open loop at 70 % of it, then the ceiling, per run. */
+import { openActor } from './actors/embedded.js';
 import { bareLoop } from './bare-loop.js';
 import { Load } from './load.js';
 import { closedFigures, type Figures, inFreshFolder, openFigures, type RunContext, throughput } from './run.js';
@@ -32,6 +33,8 @@ export const loadScenarios: Readonly<Record<string, LoadScenario>> = {
   'core-commit': { entities: ACCOUNTS, durability: 'commit', window: WINDOW },
   'nest-commit': { entities: ACCOUNTS, durability: 'commit', window: WINDOW, open: openInNest },
   'core-fsync': { entities: ACCOUNTS, durability: 'fsync', callers: 256 },
+  'actor-state-embedded': { entities: ACCOUNTS, durability: 'commit', window: WINDOW, open: openActor('account') },
+  'actor-hot-state-only-embedded': { entities: 1, durability: 'commit', callers: 64, open: openActor('state-only') },
   'hot-entity': { entities: 1, durability: 'commit', window: HOT_WINDOW, alsoCallers: 64 },
   'hot-entity-ahead': { entities: 1, durability: 'commit', window: HOT_WINDOW, dispatchAhead: 32, alsoCallers: 64 },
 };

@@ -1,5 +1,6 @@
 /** The scenarios in the order in which they run, and what is asked of each (2 cores). */
 
+import { actorScenarios } from './actors/scenarios.js';
 import { runRecovery } from './recovery.js';
 import { redisScenarios } from './redis/scenarios.js';
 import type { Asked, Scenario } from './scenario.js';
@@ -79,6 +80,34 @@ export const embeddedScenarios: readonly Scenario[] = [
     run: inChild('query-serial'),
   },
   {
+    name: 'reminders',
+    about: '100,000 reminders due within a minute (quick: 5,000 within 3 s), each exactly once',
+    asked: [{ what: 'reminders: how late, p99', figure: 'p99Ms', atMost: 1_000, limit: '≤ 1,000 ms', digits: 1 }],
+    run: inChild('reminders'),
+  },
+  {
+    name: 'validation',
+    about: 'a message of ten fields with a zod schema: checked where it is sent, and again before its handler',
+    asked: [
+      { what: 'validation of a 10-field message', figure: 'arrivalMicros', atMost: 5, limit: '≤ 5 µs', digits: 2 },
+      {
+        what: '  where it is sent, with reading its text',
+        figure: 'sendMicros',
+        atMost: 5,
+        limit: '≤ 5 µs',
+        digits: 2,
+      },
+      {
+        what: '  also by what a service published',
+        figure: 'publishedMicros',
+        atMost: 10,
+        limit: '≤ 10 µs',
+        digits: 2,
+      },
+    ],
+    run: inChild('validation'),
+  },
+  {
     name: 'recovery-million',
     about: '1,000,000 pending over 100,000 accounts after kill -9; messages/s is the drain',
     asked: [
@@ -117,6 +146,7 @@ export const embeddedScenarios: readonly Scenario[] = [
     ],
     run: inChild('idle-million'),
   },
+  ...actorScenarios,
 ];
 
 export const scenarios: readonly Scenario[] = [...embeddedScenarios, ...redisScenarios];

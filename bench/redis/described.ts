@@ -21,6 +21,8 @@ export interface DescribedSystem {
 
 export const OURS = 'atomic-queues';
 export const OURS_AHEAD = 'atomic-queues-ahead';
+export const OURS_ACTORS = 'atomic-queues-actors';
+export const OURS_STATE_ONLY = 'atomic-queues-state-only';
 export const SCRIPT_LOOP = 'script-loop';
 export const BARE_RTT = 'bare-commit-rtt';
 
@@ -49,6 +51,28 @@ const described: readonly DescribedSystem[] = [
     fireMessages: 100_000,
     packages: ['ioredis'],
     load: async () => (await import('./systems/atomic-queues.js')).atomicQueuesAhead,
+  },
+  {
+    name: OURS_ACTORS,
+    inOrder: true,
+    durable: true,
+    guarantees: 'as atomic-queues, and the state of each entity, 1 KiB, becomes durable with each of its messages',
+    unfair: 'All entities fit into the memory: none is read from Redis while the time is taken.',
+    fireMessages: 100_000,
+    packages: ['ioredis'],
+    load: async () => (await import('./systems/atomic-queues-actors.js')).atomicQueuesActors,
+  },
+  {
+    name: OURS_STATE_ONLY,
+    inOrder: true,
+    durable: true,
+    guarantees:
+      'as atomic-queues-actors, for handlers that change nothing but the state of their entity: after a crash, messages whose ' +
+      'outcome was not durable run again from the last durable state',
+    unfair: 'For it: a handler with an outside effect may not use it. Its state is small.',
+    fireMessages: 100_000,
+    packages: ['ioredis'],
+    load: async () => (await import('./systems/atomic-queues-actors.js')).atomicQueuesStateOnly,
   },
   {
     name: SCRIPT_LOOP,
@@ -142,7 +166,7 @@ export function describedSystem(name: string): DescribedSystem {
 }
 
 export function isOurs(name: string): boolean {
-  return name === OURS || name === OURS_AHEAD;
+  return [OURS, OURS_AHEAD, OURS_ACTORS, OURS_STATE_ONLY].includes(name);
 }
 
 /** The floor and the ceiling are no systems that anybody could choose instead. */

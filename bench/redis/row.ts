@@ -22,6 +22,8 @@ const plans: Readonly<Record<string, RowPlan>> = {
   'redis-waiting-256': { run: (described, context, warm) => callersRun(described, context, WAITING, warm) },
   'redis-reply-local': { run: localReplyRun },
   'redis-reply-remote': { run: remoteReplyRun },
+  'actor-state-redis': { run: fireRun },
+  'actor-hot-state-only-redis': { run: (described, context, warm) => callersRun(described, context, HOT, warm) },
   'redis-memory': { run: memoryRun, withoutWarmUp: true, runs: [1, 1] },
   orders: { run: ordersRun, withoutWarmUp: true, runs: [1, 3] },
 };

@@ -3,7 +3,7 @@ import type { Figures, RunContext } from '../run.js';
 import type { Asked, Scenario } from '../scenario.js';
 import { measureInChild } from '../spawn.js';
 import { compareReplies, compareRows } from './compare.js';
-import { BARE_RTT, OURS, OURS_AHEAD, SCRIPT_LOOP } from './described.js';
+import { BARE_RTT, OURS, OURS_ACTORS, OURS_AHEAD, OURS_STATE_ONLY, SCRIPT_LOOP } from './described.js';
 import { figuresOfPhase } from './orders/orders-figures.js';
 import type { Phase } from './orders/workload.js';
 
@@ -165,6 +165,44 @@ export const redisScenarios: readonly Scenario[] = [
       },
     ],
     run: rows('redis-memory'),
+  },
+  {
+    name: 'actor-state-redis',
+    about: 'actors with a stored state of 1 KiB, nobody waits, 1,000 entities, one process',
+    systems: [OURS_ACTORS],
+    asked: [
+      {
+        ...PER_SECOND,
+        system: OURS_ACTORS,
+        what: 'actors with 1 KiB of stored state, 1,000 entities, Redis',
+        atLeast: 30_000,
+        limit: '≥ 30,000 /s',
+      },
+      {
+        system: OURS_ACTORS,
+        figure: 'commandsPerMessage',
+        what: '  commands to Redis per message',
+        atMost: 0.2,
+        limit: '≤ 0.2',
+        digits: 3,
+      },
+    ],
+    run: rows('actor-state-redis'),
+  },
+  {
+    name: 'actor-hot-state-only-redis',
+    about: 'one state-only actor, 64 waiting callers',
+    systems: [OURS_STATE_ONLY],
+    asked: [
+      {
+        ...PER_SECOND,
+        system: OURS_STATE_ONLY,
+        what: 'one hot state-only actor, 64 waiting callers, Redis',
+        atLeast: 40_000,
+        limit: '≥ 40,000 /s',
+      },
+    ],
+    run: rows('actor-hot-state-only-redis'),
   },
   ordersScenario('flood', '5 node processes, 20 products: 10,000 orders in 50 waves of 200'),
   ordersScenario('draining', '300 orders at once, 1,000 more while those drain'),

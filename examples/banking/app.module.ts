@@ -24,8 +24,8 @@ export class AppModule {
           store: { path: storePath },
           entities: {
             // A caller waits up to 30 s for its answer (504 after that), and an account has at most 1,000 requests in
-            // line (429 beyond that).
-            account: { replyTimeout: 30_000, workerMaxQueueDepth: 1_000 },
+            // line (429 beyond that). The deposit of a transfer goes out with the transfer's completion, or not at all.
+            account: { replyTimeout: 30_000, workerMaxQueueDepth: 1_000, outbox: 'atomic' },
           },
         }),
         AccountsModule,

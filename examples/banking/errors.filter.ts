@@ -22,6 +22,8 @@ const STATUS_BY_CODE: Partial<Record<ErrorCode, number>> = {
 @Catch(AccountNotFound, AtomicQueuesError)
 export class ErrorsFilter implements ExceptionFilter<AccountNotFound | AtomicQueuesError> {
   catch(error: AccountNotFound | AtomicQueuesError, host: ArgumentsHost): void {
+    // Global filters are asked about messages too: those keep the errors that they have.
+    if (host.getType() !== 'http') return;
     const response = host.switchToHttp().getResponse<Response>();
     const { status, reason, message } = describe(error);
     if (status === 429 || status === 503) response.setHeader('Retry-After', '1');

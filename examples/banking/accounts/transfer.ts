@@ -1,8 +1,10 @@
 /**
- * Moves money to another account. The command belongs to the account that pays; the other one gets a `Deposit`.
+ * Moves money to another account: one command on the account that pays. Its handler withdraws, and with `outbox: 'atomic'`
+ * the `Deposit` for the other account becomes durable together with the completion, exactly once, or not at all.
  *
- * A crash between saving the debit and accepting the deposit leaves the second half of the transfer undone, and the
- * transfer as an interrupted dead letter, which is where to see it.
+ * The balance itself is in a database of the bank's own, which no commit of the queues reaches. So a process that dies
+ * between the two leaves a transfer whose money has left and is on no way: an interrupted dead letter, which is where to
+ * see it. An actor with its balance as state has no such gap; see docs/outbox.md.
  */
 import { Command, CommandBus, CommandHandler, type ICommandHandler } from '@nestjs/cqrs';
 import { currentMessage, EntityType, QueueBus, QueueEntityId } from 'atomic-queues';
@@ -41,8 +43,8 @@ export class TransferHandler implements ICommandHandler<Transfer> {
   }
 
   /**
-   * The second half. In the queue it waits for its turn on the other account, and only its acceptance is awaited: two
-   * accounts that pay each other at the same time would otherwise wait for each other.
+   * The second half. In the queue it leaves when this handler has completed and waits for its turn on the other account.
+   * On the naive side it runs at once.
    */
   private async payIn(deposit: Deposit): Promise<void> {
     const isQueued = currentMessage() !== undefined;
