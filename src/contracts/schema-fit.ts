@@ -15,6 +15,7 @@ import {
   normalSchema,
   type TypeName,
 } from './schema-normal.js';
+import { mayOverlap } from './schema-overlap.js';
 
 export interface Misfit {
   /** Where in the value: `address.street`, `tags[]`; empty: the value itself. */
@@ -77,7 +78,8 @@ class Comparison {
     private readonly options: FitOptions,
   ) {}
 
-  compare(given: JsonSchema, wanted: JsonSchema, path: string, depth: number): Misfit[] {
+  /** @param isPart `given` is one alternative of a schema that is compared as a whole. */
+  compare(given: JsonSchema, wanted: JsonSchema, path: string, depth: number, isPart = false): Misfit[] {
     const [from, to] = [followed(given, this.fromRoot), followed(wanted, this.toRoot)];
     if (from === false || to === true) return [];
     this.#steps += 1;
@@ -86,7 +88,7 @@ class Comparison {
     if (partners.has(to)) return [];
     this.#open.set(from, partners.add(to));
     try {
-      return this.#compareOpen(from, to, path, depth);
+      return [...(isPart ? [] : this.#compareOneOf(from, to, path)), ...this.#compareOpen(from, to, path, depth)];
     } finally {
       partners.delete(to);
     }
@@ -100,7 +102,7 @@ class Comparison {
       const base = withoutAlternatives(from, left);
       const others = more.map((anyOf) => ({ anyOf }));
       return unique(
-        options.flatMap((option) => this.compare({ allOf: [base, ...others, option] }, to, path, depth + 1)),
+        options.flatMap((option) => this.compare({ allOf: [base, ...others, option] }, to, path, depth + 1, true)),
       );
     }
     const right = normalSchema(to, this.toRoot);
@@ -108,6 +110,14 @@ class Comparison {
     if (left.values !== undefined) return this.#compareValues(left.values, to, path);
     const found = right.alternatives.flatMap((list) => this.#compareAny(from, left, list, path, depth));
     return unique([...found, ...this.#compareRules(left, right, path, depth)]);
+  }
+
+  /** A value that fits more than one schema of a `oneOf` is refused. */
+  #compareOneOf(from: JsonSchema, to: JsonSchema, path: string): Misfit[] {
+    if (typeof to === 'boolean' || !Array.isArray(to['oneOf'])) return [];
+    if (typeof from === 'object' && (isSame(from['oneOf'], to['oneOf']) || hasFixedValues(from))) return [];
+    const overlaps = mayOverlap(to['oneOf'] as JsonSchema[], this.toRoot);
+    return overlaps ? [{ path, what: { kind: 'unclear', keyword: 'oneOf' } }] : [];
   }
 
   #compareValues(values: readonly unknown[], to: JsonSchema, path: string): Misfit[] {
@@ -253,6 +263,10 @@ class Comparison {
     if (this.options.ignoreOthers && here === undefined) return found;
     return [...found, ...this.compare(here ?? true, right.others, `${path}{}`, depth + 1)];
   }
+}
+
+function hasFixedValues(schema: Readonly<Record<string, unknown>>): boolean {
+  return Object.hasOwn(schema, 'const') || Object.hasOwn(schema, 'enum');
 }
 
 function withoutAlternatives(schema: JsonSchema, normal: NormalSchema): JsonSchema {

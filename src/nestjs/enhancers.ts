@@ -28,6 +28,7 @@ export interface HandlerEnhancers {
   readonly isBare: boolean;
   readonly hasPipes: boolean;
   readonly hasInterceptors: boolean;
+  readonly hasFilters: boolean;
   /** Those of the whole application that are made per request, or per place where they are used. */
   readonly scopedGlobals: readonly ProviderWrapper[];
 }
@@ -47,6 +48,10 @@ export function enhancersOf(
     bound('interceptor') ||
     config === undefined ||
     config.getGlobalInterceptors().length + config.getGlobalRequestInterceptors().length > 0;
+  const hasFilters =
+    bound('filter') ||
+    config === undefined ||
+    config.getGlobalFilters().length + config.getGlobalRequestFilters().length > 0;
   const scopedGlobals =
     config === undefined
       ? []
@@ -59,12 +64,12 @@ export function enhancersOf(
   const isBare =
     !hasPipes &&
     !hasInterceptors &&
+    !hasFilters &&
     scopedGlobals.length === 0 &&
-    config.getGlobalGuards().length + config.getGlobalFilters().length === 0 &&
+    config.getGlobalGuards().length === 0 &&
     !bound('guard') &&
-    !bound('filter') &&
     customParameters(cls, method).length === 0;
-  return { isBare, hasPipes, hasInterceptors, scopedGlobals };
+  return { isBare, hasPipes, hasInterceptors, hasFilters, scopedGlobals };
 }
 
 /** A parameter that a decorator made with `createParamDecorator` fills. */

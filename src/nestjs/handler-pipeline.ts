@@ -56,17 +56,14 @@ export class HandlerPipeline {
    * @param contextId the one that the instance was made in. Default: it is the only instance.
    */
   around(instance: object, contextId?: ContextId): RunMessage {
-    const target = this.creator.create(
-      instance,
-      this.#callback(instance),
-      this.#label,
-      METADATA,
-      { exchangeKeyForValue: (type, _data, args) => this.#parameter(type, args as [unknown, MessageContext]) },
-      contextId,
-      this.handler.provider.wrapper.id,
-      { guards: true, interceptors: true, filters: true },
-      ATOMIC_QUEUES_CONTEXT,
-    ) as RunMessage;
+    const { hasFilters } = this.enhancers;
+    const callback = this.#callback(instance);
+    const inner = this.#create(instance, callback, this.#label, contextId, {
+      guards: true,
+      interceptors: true,
+      filters: !hasFilters,
+    });
+    const target = hasFilters ? this.#filtered(inner, instance, callback, contextId) : inner;
     return async (message, context) => {
       try {
         // What a filter returned has not been waited for yet.
@@ -81,6 +78,54 @@ export class HandlerPipeline {
         const promised = this.#promised.get(context);
         if (promised !== undefined) await Promise.allSettled(promised);
       }
+    };
+  }
+
+  #create(
+    instance: object,
+    callback: Method,
+    label: string,
+    contextId: ContextId | undefined,
+    around: { readonly guards: boolean; readonly interceptors: boolean; readonly filters: boolean },
+  ): RunMessage {
+    return this.creator.create(
+      instance,
+      callback,
+      label,
+      METADATA,
+      { exchangeKeyForValue: (type, _data, args) => this.#parameter(type, args as [unknown, MessageContext]) },
+      contextId,
+      this.handler.provider.wrapper.id,
+      around,
+      ATOMIC_QUEUES_CONTEXT,
+    ) as RunMessage;
+  }
+
+  /**
+   * The filters around all the rest. A filter that returns nothing has not handled the error. Nest sees that only where it is
+   * not told by way of a promise or an Observable, and a message that failed would count as completed.
+   */
+  #filtered(inner: RunMessage, instance: object, method: Method, contextId: ContextId | undefined): RunMessage {
+    const failures = new WeakMap<MessageContext, { readonly error: unknown }>();
+    const noting = async (message: unknown, context: MessageContext): Promise<unknown> => {
+      try {
+        return await lastOf(await inner(message, context));
+      } catch (error) {
+        failures.set(context, { error });
+        throw error;
+      }
+    };
+    const callback = Object.setPrototypeOf(noting, method) as Method;
+    const outer = this.#create(instance, callback, `${this.#label}:filters`, contextId, {
+      guards: false,
+      interceptors: false,
+      filters: true,
+    });
+    return async (message, context) => {
+      const result = await lastOf(await outer(message, context));
+      const failure = failures.get(context);
+      if (result === undefined && failure !== undefined) throw failure.error;
+      return result;
     };
   }
 

@@ -142,6 +142,30 @@ describe('A message that is refused', () => {
     await app.close();
   });
 
+  it('fails with its own error when a filter returns nothing, in a promise too', async () => {
+    const seen: string[] = [];
+    @Catch()
+    class Noting implements ExceptionFilter {
+      async catch(error: Error): Promise<void> {
+        seen.push(error.message);
+      }
+    }
+    @CommandHandler(Deposit)
+    @UseFilters(Noting)
+    class DepositHandler {
+      execute({ amount }: Deposit): string | undefined {
+        if (amount < 0) throw new Error('broken');
+        return amount === 0 ? undefined : 'fine';
+      }
+    }
+    const { app, bus } = await startApp({ providers: [DepositHandler] });
+    expect(await errorOf(bus.enqueueAndWait(new Deposit('a', -1)))).toMatchObject({ cause: { message: 'broken' } });
+    await expect(bus.enqueueAndWait(new Deposit('a', 0))).resolves.toBeUndefined();
+    await expect(bus.enqueueAndWait(new Deposit('a', 1))).resolves.toBe('fine');
+    expect(seen).toEqual(['broken']);
+    await app.close();
+  });
+
   it("fails with the filter's error when the filter throws one", async () => {
     @Catch()
     class Translating implements ExceptionFilter {

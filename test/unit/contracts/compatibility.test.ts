@@ -11,6 +11,12 @@ import type {
 const base = { type: 'object', properties: { sku: { type: 'string' }, count: { type: 'integer' } }, required: ['sku'] };
 const withField = (field: JsonSchema): JsonSchema => ({ type: 'object', properties: { a: field }, required: ['a'] });
 
+const kind = (name: string): JsonSchema => ({
+  type: 'object',
+  properties: { kind: { const: name } },
+  required: ['kind'],
+});
+
 function snapshot(
   message: Partial<MessageContract> | undefined,
   entity: Partial<EntityContract> = {},
@@ -102,6 +108,20 @@ describe('payloads may only be opened wider', () => {
       { type: 'object', patternProperties: { '^x-': {} }, additionalProperties: false },
       { type: 'object', additionalProperties: false },
       ['BREAKS Reserve payload: patternProperties changed, and whether it takes in what it did cannot be told'],
+    ],
+    [
+      'one of several that overlap',
+      withField({ type: 'number' }),
+      withField({ oneOf: [{ type: 'number' }, { type: 'integer', minimum: 5 }] }),
+      ['BREAKS Reserve payload a: oneOf changed, and whether it takes in what it did cannot be told'],
+    ],
+    [
+      'one of several that a field tells apart has one more',
+      withField({ oneOf: ['a', 'b'].map(kind) }),
+      withField({ oneOf: ['a', 'b', 'c'].map(kind) }),
+      [
+        'fine Reserve payload: it takes more than before (/properties/a/oneOf/2: nothing and {"type":"object","properties":{"kind":{"const":"c"}},"required":["kind"]})',
+      ],
     ],
     ['only words changed', base, { ...base, description: 'Reserves.' }, []],
     ['order changed', withField({ enum: ['a', 'b'] }), withField({ enum: ['b', 'a'] }), []],
