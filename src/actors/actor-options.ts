@@ -1,5 +1,6 @@
 /** The options of `@Actor`, checked where they are declared, with their defaults. */
 import { AtomicQueuesError } from '../message/errors.js';
+import { optionNames } from '../runtime/config-schema.js';
 import { nearestName } from '../runtime/nearest-name.js';
 
 export interface ActorOptions {
@@ -76,6 +77,12 @@ export function checkActorOptions(options: unknown, where: string): ActorOptions
   for (const [key, value] of Object.entries(options)) {
     if (!Object.hasOwn(RULES, key)) {
       const known = Object.keys(RULES);
+      if ((optionNames.entity as readonly string[]).includes(key)) {
+        throw new AtomicQueuesError(
+          'CONFIG_INVALID',
+          `${where}: ${key} is an option of the entity type: entities.<type>.${key} in the configuration.`,
+        );
+      }
       const near = nearestName(key, known);
       throw new AtomicQueuesError(
         'CONFIG_INVALID',

@@ -1,5 +1,5 @@
 /** `@Actor`: a class of which each entity of a type has an instance, with its fields as the entity's state. */
-import { classLabel } from '../message/class-reference.js';
+import { classLabel, isClass } from '../message/class-reference.js';
 import { AtomicQueuesError } from '../message/errors.js';
 import { checkEntityType } from '../message/message-name.js';
 import { writableActorMetadata } from './actor-metadata.js';
@@ -12,6 +12,13 @@ import { type ActorOptions, checkActorOptions } from './actor-options.js';
  *   class.
  */
 export function Actor(type: string, options: ActorOptions = {}): ClassDecorator {
+  // Without the parentheses, the class itself arrives as the type.
+  if (isClass(type)) {
+    throw new AtomicQueuesError(
+      'CONFIG_INVALID',
+      `@Actor on ${classLabel(type)}: it needs the entity type, as in @Actor('account').`,
+    );
+  }
   return (cls) => {
     const where = `@Actor on ${classLabel(cls)}`;
     checkEntityType(type, where);

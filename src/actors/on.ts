@@ -35,7 +35,7 @@ export function On(takes: string | ClassReference, options: OnOptions = {}): OnD
     if (kind !== undefined && kind !== 'command' && kind !== 'query') {
       throw new AtomicQueuesError(
         'CONFIG_INVALID',
-        `${where}: kind is ${String(kind)}; expected 'command' or 'query'.`,
+        `${where}: kind is ${JSON.stringify(kind)}; expected 'command' or 'query'.`,
       );
     }
     writableActorMetadata(cls).methods.push({ method, takes, kind });

@@ -268,7 +268,7 @@ export class QueueBus extends OperatorCalls {
     }
     return new AtomicQueuesError(
       'NO_HANDLER',
-      `No handler takes "${name}" of entity type "${entityType}". Register a @CommandHandler or @QueryHandler for it, or a @JobHandler('${name}').`,
+      `No handler takes "${name}" of entity type "${entityType}". Provide a @CommandHandler or @QueryHandler for it, a @JobHandler('${name}'), or an @Actor with an @On for it.`,
       { subject },
     );
   }

@@ -82,9 +82,11 @@ export class Reminders {
   /**
    * Reminders in the order in which they were set, as the store has them: one that was handed in just now is there when
    * the owner of its entity has taken it in.
+   * @throws AtomicQueuesError (as a rejection) `INVALID_PAYLOAD` for a filter that makes no sense.
    */
   async list(filter: ReminderFilter = {}): Promise<Reminder[]> {
     const { node } = this;
+    checkFilter(filter);
     await node.whenOpen();
     const { entityType, entityId, limit } = filter;
     const one =
@@ -95,6 +97,21 @@ export class Reminders {
       described(message, recurrence, decodePayload(message.payload, node.config, `Payload of a reminder`)),
     );
   }
+}
+
+const FILTER_KEYS = ['entityType', 'entityId', 'limit'];
+
+function checkFilter(filter: ReminderFilter): void {
+  const wrong = Object.keys(filter).find((key) => !FILTER_KEYS.includes(key));
+  if (wrong !== undefined) throw refusedFilter(`"${wrong}" is none of ${FILTER_KEYS.join(', ')}`);
+  const { entityType, entityId, limit } = filter;
+  if (entityId !== undefined && entityType === undefined) throw refusedFilter('entityId needs entityType beside it');
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))
+    throw refusedFilter(`limit is ${String(limit)}; expected a whole number from 0 on`);
+}
+
+function refusedFilter(why: string): AtomicQueuesError {
+  return new AtomicQueuesError('INVALID_PAYLOAD', `Which reminders: ${why}.`);
 }
 
 interface FoundReminder {

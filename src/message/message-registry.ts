@@ -42,7 +42,7 @@ export class MessageRegistry {
         cls === Object || cls === undefined
           ? "A plain object does not say where it goes: send an instance of a class with @EntityType('...'), or use the " +
               'form enqueue(type, name, id, payload).'
-          : `${classLabel(cls)} is not a message class: decorate it with @EntityType('...').`,
+          : `${classLabel(cls)} is not a message class: decorate it with @EntityType('...'), or name the entity, as ActorSystem.send does.`,
       );
     }
     if (this.#byClass.has(messageClass.cls)) return messageClass;

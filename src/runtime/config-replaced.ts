@@ -41,6 +41,9 @@ export const replacedOptions: Readonly<Partial<Record<ConfigSection, Readonly<Re
     statePersistence: ACTORS,
     stateTTL: ACTORS,
     actorIdleTimeout: ACTORS,
+    effects: ACTORS,
+    stateVersion: ACTORS,
+    upgrade: ACTORS,
   },
   retry: {
     attempts: `was replaced by maxAttempts; ${GUIDE}`,

@@ -303,6 +303,21 @@ describe('Registration of actors', () => {
       () => Actor('a', { outbox: true as never })(class {}),
       /outbox is true; expected 'atomic'/,
     ],
+    [
+      'an option of the entity type',
+      () => Actor('a', { retry: { maxAttempts: 2 } } as never)(class {}),
+      /retry is an option of the entity type: entities.<type>.retry in the configuration/,
+    ],
+    [
+      'a decorator without its parentheses',
+      () => (Actor as unknown as ClassDecorator)(class Cart {}),
+      /@Actor on Cart: it needs the entity type/,
+    ],
+    [
+      'a kind that there is not',
+      () => On('a', { kind: 'qery' as never })({}, 'a', { value: () => 1 }),
+      /kind is "qery"; expected 'command' or 'query'/,
+    ],
   ];
   for (const [what, register, text] of refused) {
     it(`refuses ${what} at start-up`, () => {

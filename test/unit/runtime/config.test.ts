@@ -223,6 +223,8 @@ describe('resolveConfig', () => {
     { entities: { a: { statePersistence: true } } },
     { entities: { a: { stateTTL: 1 } } },
     { entities: { a: { actorIdleTimeout: 1 } } },
+    { entities: { a: { effects: 'state' } } },
+    { entities: { a: { stateVersion: 2 } } },
   ])('says of %j that it belongs to the actor', (config) => {
     expect(problemsOf(config).join('\n')).toContain('@Actor');
   });
