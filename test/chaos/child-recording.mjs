@@ -64,7 +64,7 @@ export function recordShared(wal, recorder, sink) {
         const places = recorded.places.get(shard);
         const wishes = request.transitions.map((wish) => ({
           t: wish.type,
-          id: wish.message?.id ?? wish.id ?? places?.get(wish.seq),
+          id: wish.message?.id ?? wish.id ?? places?.get(wish.seq)?.id,
           unstarted: wish.unstarted,
           call: wish.message === undefined ? undefined : callOf(wish.message),
         }));

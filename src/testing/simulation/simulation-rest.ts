@@ -52,7 +52,16 @@ async function resumeAll(life: SimulationLife): Promise<void> {
   for (const type of MAIN_TYPES) {
     for (let tries = 0; ; tries += 1) {
       const member = life.living.find(({ process, group }) => process.runs && group === 'main');
-      if (member === undefined) return;
+      if (member === undefined && tries < 20) {
+        // The last one has just stopped, or is still stopped by a signal.
+        serveAll(life);
+        await life.cluster.runtime.advance(500);
+        continue;
+      }
+      if (member === undefined) {
+        life.faults.push(`no node is there that could resume the lines of ${type}`);
+        return;
+      }
       const resumed = await life.cluster
         .until(Promise.all(ENTITY_IDS.map((id) => member.node.queueBus.resume(type, id))), 30_000)
         .then(
