@@ -123,8 +123,8 @@ function firstTime(recurrence: Recurrence, now: number, subject: ErrorSubject): 
   }
   if (first !== undefined) return first;
   const what = cron === undefined ? 'The interval' : `cron "${cron}"`;
-  const until = endAt === undefined ? 'ever' : `between now and endAt (${new Date(endAt).toISOString()})`;
-  throw refused(`${what} is never due ${until}.`, subject);
+  const until = endAt === undefined ? '' : ` between now and endAt (${new Date(endAt).toISOString()})`;
+  throw refused(`${what} is never due${until}.`, subject);
 }
 
 /** The time at which it is due for the `times`-th time, or the last one before its end. */
