@@ -102,8 +102,18 @@ export class DelayedMessages implements Participant {
     if (this.promoting === 0) this.wake();
   }
 
-  refused(): void {
+  refused(_error: Error, transition: Transition): void {
     this.promoting -= 1;
+    if (transition.type !== 'append') return;
+    // The store does not take anything new at the moment; this one is not new, and is set again when it does.
+    this.options.timers.set(() => {
+      if (!this.stopped) this.setAgain(transition);
+    }, LOOK_AGAIN_MS);
+  }
+
+  private setAgain(append: Transition): void {
+    this.promoting += 1;
+    this.options.commit(append, this);
   }
 
   /** The wall clock may have jumped past the time that the timer waits for. */
@@ -140,8 +150,7 @@ export class DelayedMessages implements Participant {
       return;
     }
     const message = { id, kind, entityType, entityId, name, payload, headers, recurrence };
-    this.promoting += 1;
-    this.options.commit({ type: 'append', message, runAt: notBefore, replace: true }, this);
+    this.setAgain({ type: 'append', message, runAt: notBefore, replace: true });
   }
 
   private readonly wake = (): void => {

@@ -169,10 +169,13 @@ export class EntityWorker extends EntityLine {
     this.mailbox.unshift(item);
   }
 
-  /** The host gives back an item before its handler began, because the node drains: it has not started. */
+  /** The host gives back an item before its handler began, e.g. because the node drains: it has not started. */
   notStarted(item: Item): void {
     if (this.running !== item) return;
-    if (item.isUnmarked) this.host.unmarkedOver(item);
+    if (item.isUnmarked) {
+      this.host.unmarkedOver(item);
+      this.waits(item);
+    }
     if (item.isVolatile || item.stage === 'waiting') this.mailbox.unshift(item);
     else if (item.stage !== 'marked') return;
     this.running = undefined;

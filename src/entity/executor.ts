@@ -131,8 +131,8 @@ export class Executor {
 
   private start(item: Item, fault?: { readonly error: unknown }): void {
     const { options } = this;
-    if (!options.mayStart()) {
-      // Lost, or the lease is in doubt: it stands in line again and starts when the owner may.
+    if (!options.mayStart() || (item.stage !== 'marked' && item.worker.paused)) {
+      // Lost, the lease in doubt, or paused before the store had it as started: it stands in line again until it may.
       item.actor = undefined;
       item.worker.notStarted(item);
       return;

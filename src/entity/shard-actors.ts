@@ -3,7 +3,7 @@
  * memory an instance has the state that is durable or on its way to the store, and nothing else: a failed handler's changes
  * are taken back, and an instance that somebody may still write to is thrown away.
  *
- * Owns nothing but the shard's place among the residents of the node.
+ * Owns nothing but the shard's place among the residents of the node, until the shard has gone.
  */
 import { type EntityKey, splitEntityKey } from '../message/entity-key.js';
 import type { Clock } from '../runtime/clock.js';
@@ -23,6 +23,8 @@ export interface ShardActorsOptions {
 }
 
 export class ShardActors implements Lodger {
+  private hasLeft = false;
+
   constructor(private readonly options: ShardActorsOptions) {}
 
   /** Whether the entity's instance is in memory, with a state that the store has not forgotten meanwhile. */
@@ -43,10 +45,12 @@ export class ShardActors implements Lodger {
   moveIn(item: Item, binding: ActorBinding, instance: ActorInstance, stored: boolean): void {
     const { residents, clock, woken } = this.options;
     const resident = new ResidentActor(item.worker.key, this, binding, instance);
+    item.actor = resident;
+    // The shard went while it was woken: the instance of whoever has it now stays in its place.
+    if (this.hasLeft) return;
     // The store does not say how long it keeps a state that it had already: the next message looks again.
     if (stored && binding.stateTtlMs !== undefined) resident.stateExpiresAt = Number.NEGATIVE_INFINITY;
     residents.add(resident, clock.monotonic());
-    item.actor = resident;
     woken(item.worker.entityType, item.worker.entityId);
   }
 
@@ -95,6 +99,7 @@ export class ShardActors implements Lodger {
   }
 
   leave(): void {
+    this.hasLeft = true;
     this.options.residents.leave(this);
   }
 

@@ -45,6 +45,14 @@ export function noteStartedCall(ledger: HistoryLedger, y: MessageTrack): void {
   if (latest === undefined || latest.position < called.position) y.entity.latestCallStarted.set(key, y);
 }
 
+/** A run of an owner that was lost since, without a durable start or end: it has not happened (I2). */
+function leftNothing({ entity, ended, held, lastStart }: MessageTrack, seen: Seen<Started>): boolean {
+  if (entity?.rules.stateOnly !== true || ended !== undefined || held !== undefined) return false;
+  const { epoch } = seen.event;
+  const before = lastStart?.event.epoch;
+  return epoch !== undefined && before !== undefined && before < epoch;
+}
+
 function overtook(
   ledger: HistoryLedger,
   y: MessageTrack,
@@ -71,7 +79,7 @@ export function checkOrderOfStart(
   const taken = placeTaken(ledger, x);
   if (taken !== undefined) {
     const y = entity.latestCallStarted.get(latestKey(ledger, seen.event.node, taken.event.node));
-    if (y !== undefined && y !== x && isBefore(ledger, x, y)) {
+    if (y !== undefined && y !== x && !leftNothing(y, seen) && isBefore(ledger, x, y)) {
       const retried = x.starts > 0;
       overtook(ledger, y, x, retried ? `${x.id} lost its place with its retry` : 'the line was not kept', [
         y.firstStart,

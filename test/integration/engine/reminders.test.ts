@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { currentMessage } from '../../../src/entity/message-context.js';
 import type { AtomicQueuesConfig } from '../../../src/runtime/config.js';
 import { createTestApp, type TestApp } from '../../../src/testing/test-app.js';
-import type { StoredMessage } from '../../../src/wal/transition.js';
+import type { StoredMessage, Transition } from '../../../src/wal/transition.js';
+import type { CommitRequest } from '../../../src/wal/wal.js';
 import { refusal } from './lab.js';
 
 const START = Date.parse('2026-03-01T00:00:00Z');
@@ -175,24 +176,37 @@ describe('reminders', () => {
     expect(runs).toHaveLength(3);
   });
 
-  it('keeps one that is set while a former one of its name is found to be over', async () => {
-    await begin();
-    await done(account().remind('tick', 'Interest', 'old', { everyMs: 1_000, times: 1 }));
-    await app.advance(999);
-    const look = app.wal.hold('due');
-    await app.advance(1);
-    look();
-    await app.settle();
-    // The next look finds the reminder over; the new one is on its way to the store before the withdrawal is.
-    const open = app.wal.hold('due');
-    await app.advance(2);
-    const set = account().remind('tick', 'Interest', 'new', { everyMs: 1_000 });
-    open();
-    await done(set);
-    await app.advance(2_500);
-    expect(runs.map(({ what }) => what)).toEqual(['old', 'new', 'new']);
-    expect(await done(account().reminders())).toHaveLength(1);
-  });
+  it.each(['well', 'down'])(
+    'keeps one that is set while a former one of its name is found to be over, with a store that is %s',
+    async (store) => {
+      const isSetAgain = (each: Transition): boolean =>
+        each.type === 'append' && each.message.id.startsWith('reminder.');
+      await begin();
+      await done(account().remind('tick', 'Interest', 'old', { everyMs: 1_000, times: 1 }));
+      await app.advance(999);
+      const look = app.wal.hold('due');
+      await app.advance(1);
+      look();
+      await app.settle();
+      // The next look finds the reminder over; the new one is on its way to the store before the withdrawal is.
+      const open = app.wal.hold('due');
+      await app.advance(2);
+      const set = account().remind('tick', 'Interest', 'new', { everyMs: 1_000 });
+      let sets = 0;
+      const isRefused = ({ transitions }: CommitRequest): boolean => {
+        if (!transitions.some(isSetAgain)) return false;
+        sets += 1;
+        return sets > 1;
+      };
+      if (store === 'down') app.wal.fail('commit', { times: 2, accepts: isRefused });
+      open();
+      await done(set);
+      await app.advance(2_500);
+      expect(sets).toBe(store === 'down' ? 3 : 0);
+      expect(runs.map(({ what }) => what)).toEqual(['old', 'new', 'new']);
+      expect(await done(account().reminders())).toHaveLength(1);
+    },
+  );
 
   it('is refused at the call when nobody could run it', async () => {
     await begin();
@@ -219,6 +233,16 @@ describe('reminders', () => {
     ]);
     await app.advance(5_000);
     expect(runs.map(({ what }) => what)).toEqual([9]);
+  });
+
+  it('refuses to list by a filter that it does not know, instead of listing all', async () => {
+    await begin();
+    const list = async (filter: object) => (await refusal(done(app.bus.reminders.list(filter)))).message;
+    expect(await list({ entitytype: 'account' })).toBe(
+      'Which reminders: "entitytype" is none of entityType, entityId, limit.',
+    );
+    expect(await list({ entityId: 'a' })).toMatch(/entityId needs entityType/);
+    expect(await list({ limit: -1 })).toMatch(/limit is -1/);
   });
 
   it('runs 100,000 of them within a minute: none lost, none double, p99 at most a second late', {

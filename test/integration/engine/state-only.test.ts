@@ -170,6 +170,37 @@ describe('a state-only actor', () => {
     await lab.app.stop();
   });
 
+  it('does not start when its line was paused while it woke, and no query does', async () => {
+    const { lab } = await createStateLab();
+    const read = lab.app.wal.hold('actorStates');
+    const answer = fate(lab.workAndWait('sum/a', add(1)));
+    const query = fate(lab.ask('sum/b', { n: 2 }));
+    await lab.app.settle();
+    await lab.app.drive(lab.app.bus.forEntity('sum').pause());
+    read();
+    await lab.app.settle();
+    expect(lab.started).toEqual([]);
+    await lab.app.drive(lab.app.bus.forEntity('sum').resume());
+    await lab.app.settle();
+    expect([lab.order('sum/a'), lab.order('sum/b')]).toEqual([[1], [2]]);
+    expect([answer.state, query.state]).toEqual(['resolved', 'resolved']);
+    await lab.app.stop();
+  });
+
+  it('ends by its deadline when that passed while it was prepared and did not start after all (I5)', async () => {
+    const { lab } = await createStateLab();
+    const read = lab.app.wal.hold('actorStates');
+    const late = fate(lab.workAndWait('sum/a', add(1), { expiresInMs: 20 }));
+    await lab.app.settle();
+    await lab.app.drive(lab.app.bus.forEntity('sum', 'a').pause());
+    await lab.app.advance(30);
+    read();
+    await lab.app.advance(10);
+    expect(late).toMatchObject({ state: 'rejected', code: 'EXPIRED' });
+    expect(lab.order('sum/a')).toEqual([]);
+    await lab.app.stop();
+  });
+
   it('does not start a message whose deadline has passed, and finishes one that began in time', async () => {
     const { lab } = await createStateLab();
     const begun = fate(lab.workAndWait('sum/a', { n: 1, ms: 50 }, { expiresInMs: 20 }));

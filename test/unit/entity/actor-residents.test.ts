@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { ActorBinding, ActorInstance } from '../../../src/entity/actor-port.js';
 import { ActorResidents, type Lodger, ResidentActor } from '../../../src/entity/actor-residents.js';
+import type { Item } from '../../../src/entity/item.js';
+import { ShardActors } from '../../../src/entity/shard-actors.js';
 import { entityKey } from '../../../src/message/entity-key.js';
+import { VirtualRuntime } from '../../../src/testing/virtual-runtime.js';
 
 const instance: ActorInstance = { run: () => undefined, snapshot: () => undefined, kept: () => {}, restore: () => {} };
 const binding = (idleTimeoutMs: number): ActorBinding => ({
@@ -87,5 +90,26 @@ describe('the actors in memory', () => {
     expect(residents.find(keyOf('a'), next)).toBeDefined();
     expect(residents.find(keyOf('a'), former)).toBeUndefined();
     expect(next.gone).toEqual([]);
+  });
+
+  it('are not replaced by one that wakes late, for an owner that has lost the shard (I3)', () => {
+    const residents = new ActorResidents(2);
+    const told: string[] = [];
+    const actorsOf = (owner: string): ShardActors =>
+      new ShardActors({
+        residents,
+        clock: new VirtualRuntime().clock,
+        now: () => 0,
+        isAtWork: () => false,
+        woken: () => told.push(`${owner} woken`),
+        passivated: (_type, _id, reason) => told.push(`${owner} ${reason}`),
+      });
+    const [former, present] = [actorsOf('former'), actorsOf('present')];
+    const item = { worker: { key: keyOf('a'), entityType: 't', entityId: 'a' }, actor: undefined } as unknown as Item;
+    former.leave();
+    present.moveIn(item, SLOW, instance, false);
+    former.moveIn(item, SLOW, instance, false);
+    expect(told).toEqual(['present woken']);
+    expect(present.has(keyOf('a'))).toBe(true);
   });
 });

@@ -325,6 +325,31 @@ describe('a state-only handler in a history', () => {
     expect(takenOver).toEqual([]);
   });
 
+  it('runs again ahead of what ran behind it under a lost owner, unless that became durable (I2, I4)', () => {
+    const overtaking = (isDurable: boolean) => {
+      const sink = new HistoryBuffer();
+      const recorder = new HistoryRecorder({ node: 'a', sink });
+      recorder.start();
+      recorder.record({ type: 'opened', shard: 0, epoch: 1 });
+      const line = { kind: 'command', entityType: 'account', entityId: 'x' } as const;
+      for (const id of ['m1', 'm2']) {
+        recorder.record({ type: 'enqueueCalled', call: id, wait: false, ...line });
+        recorder.record({ type: 'accepted', id, call: id, ...line });
+        recorder.record({ type: 'enqueueResolved', call: id, id });
+      }
+      for (const id of ['m1', 'm2']) {
+        recorder.record({ type: 'started', id, ...line, attempt: 1, shard: 0, epoch: 1 });
+        recorder.record({ type: 'handlerEnded', id, attempt: 1, ok: true });
+      }
+      if (isDurable) recorder.record({ type: 'ended', id: 'm2', state: 'completed' });
+      recorder.record({ type: 'opened', shard: 0, epoch: 2 });
+      recorder.record({ type: 'started', id: 'm1', ...line, attempt: 1, shard: 0, epoch: 2 });
+      return checkHistory(sink.events, rules).violations.map(({ invariant }) => invariant);
+    };
+    expect(overtaking(false)).toEqual([]);
+    expect(overtaking(true)).toContain('I4');
+  });
+
   it('starts neither twice under one owner, nor after its end was durable, nor more often than it may (I2)', () => {
     const twice = history((recorder, start) => {
       start(1, 1);

@@ -26,6 +26,25 @@ describe('the queue of a group commit', () => {
     expect(given).toEqual(Array.from({ length: 2 * COMMIT_WEIGHT_MAX + 3 }, (_, index) => index + 1));
   });
 
+  it('gives long contents out in more commits, about 2 MiB at a time (M3, I9)', () => {
+    const queue = new CommitQueue();
+    const content = 'x'.repeat(64 * 1024);
+    const message = { id: 'm', kind: 'command', entityType: 't', entityId: 'e', name: 'N', payload: content } as const;
+    for (let seq = 1; seq <= 100; seq += 1) {
+      queue.push({ type: 'append', message }, nobody);
+      queue.push({ type: 'complete', seq, state: content }, nobody);
+      queue.push(
+        { type: 'complete', seq, outgoing: [{ targetShard: 1, append: { type: 'append', message } }] },
+        nobody,
+      );
+    }
+    const sizes: number[] = [];
+    while (queue.size > 0) sizes.push(queue.cut().transitions.length);
+    expect(sizes.reduce((sum, size) => sum + size)).toBe(300);
+    expect(Math.max(...sizes) * content.length).toBeLessThanOrEqual(2.1 * 1024 * 1024);
+    expect(Math.min(...sizes.slice(0, -1)) * content.length).toBeGreaterThan(1024 * 1024);
+  });
+
   it('never parts a group, also one that stands across the end of a commit', () => {
     const queue = queueOf(COMMIT_WEIGHT_MAX - 1);
     queue.pushGroup([dispatch(9_001), dispatch(9_002), dispatch(9_003)], [nobody, nobody, nobody]);

@@ -1,0 +1,40 @@
+/**
+ * A store that asks the owner what runs unmarked when a commit comes, applies it later, and answers later still: as one does
+ * that works a commit out before its server applies it.
+ */
+import type { MemoryStore } from '../../../src/wal/memory/memory-wal.js';
+import type { CommitAnswer, CommitRequest, OfferedTransition, Wal } from '../../../src/wal/wal.js';
+
+export function foresighted(wal: Wal, store: () => MemoryStore, delay: () => Promise<void>): Wal {
+  const commit = async (request: CommitRequest): Promise<CommitAnswer> => {
+    const said = new Map<number, boolean>();
+    const ask = (seq: number | undefined): void => {
+      if (seq === undefined || seq === 0 || said.has(seq)) return;
+      const held = store().shard(0).line.entries.get(seq);
+      if (held === undefined || held.state !== 'enqueued' || held.attempt > 0) return;
+      said.set(seq, request.runsUnmarked?.(seq) === true);
+    };
+    const look = (transition: CommitRequest['transitions'][number] | OfferedTransition): void => {
+      if (transition.type === 'cancel') ask(store().shard(0).places.get(transition.id));
+      else if (transition.type === 'expire') ask(transition.seq);
+    };
+    for (const { transition } of store().shard(0).inbox) look(transition);
+    for (const transition of request.transitions) look(transition);
+    await delay();
+    const answer = await wal.commit({
+      ...request,
+      ...(request.runsUnmarked !== undefined && {
+        runsUnmarked: (seq: number) => said.get(seq) ?? request.runsUnmarked?.(seq) === true,
+      }),
+    });
+    await delay();
+    return answer;
+  };
+  return new Proxy(wal, {
+    get: (target, name) => {
+      if (name === 'commit') return commit;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
