@@ -22,7 +22,13 @@ ALTER TABLE delayed ADD COLUMN entity_type TEXT;
 ALTER TABLE delayed ADD COLUMN entity_id TEXT;
 CREATE INDEX reminders_by_place ON delayed(place) WHERE recurrence IS NOT NULL;
 CREATE INDEX reminders_by_entity ON delayed(entity_type, entity_id, place) WHERE recurrence IS NOT NULL;
-ALTER TABLE actor_state ADD COLUMN expires_at INTEGER;
+ALTER TABLE actor_state RENAME TO former_actor_state;
+CREATE TABLE actor_state(
+  place INTEGER PRIMARY KEY, entity_type TEXT NOT NULL, entity_id TEXT NOT NULL, state TEXT NOT NULL, expires_at INTEGER,
+  UNIQUE (entity_type, entity_id)
+);
+INSERT INTO actor_state(entity_type, entity_id, state) SELECT entity_type, entity_id, state FROM former_actor_state;
+DROP TABLE former_actor_state;
 CREATE INDEX actor_state_by_time ON actor_state(expires_at) WHERE expires_at IS NOT NULL;
 ALTER TABLE outbox RENAME TO former_outbox;
 CREATE TABLE outbox(

@@ -4,6 +4,9 @@
  * Messages in line are rows under their `seq`, appended at one end of the table. Nothing else on the usual path is
  * indexed: an id `<prefix>-<n in base 36>` is found by trying `seq` n, and only what is somewhere else has a row in `ids`.
  *
+ * States stand in a table with row numbers: kept in the key's own tree, a state of 1 KiB cost twice as much to write
+ * (18 against 9 µs, the making of its text included).
+ *
  * Row 0 of `messages` is no message: it holds the shard's numbers, which every commit writes. There they share a page with
  * the oldest messages, which are the ones that commits change most, so that a small commit writes one page less (5 µs).
  */
@@ -62,9 +65,9 @@ CREATE TABLE message_ids(
 ) WITHOUT ROWID;
 CREATE TABLE paused(entity_type TEXT NOT NULL, entity_id TEXT);
 CREATE TABLE actor_state(
-  entity_type TEXT NOT NULL, entity_id TEXT NOT NULL, state TEXT NOT NULL, expires_at INTEGER,
-  PRIMARY KEY (entity_type, entity_id)
-) WITHOUT ROWID;
+  place INTEGER PRIMARY KEY, entity_type TEXT NOT NULL, entity_id TEXT NOT NULL, state TEXT NOT NULL, expires_at INTEGER,
+  UNIQUE (entity_type, entity_id)
+);
 CREATE INDEX actor_state_by_time ON actor_state(expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE outbox(
   place INTEGER PRIMARY KEY, target_shard INTEGER NOT NULL, epoch INTEGER NOT NULL, number INTEGER NOT NULL,
