@@ -28,7 +28,8 @@ interface Wait {
   readonly id: string;
   readonly shard: number;
   readonly subject: ErrorSubject;
-  readonly waiter: ReplyWaiter;
+  /** More than one where several calls had the same `messageId`. */
+  waiters: readonly ReplyWaiter[];
   /** Monotonic: before its message was in the store, or from when on this node does not run it any more. */
   readonly since: number;
   /** Where it was offered, when it was: whether an owner has taken it in can be asked. */
@@ -71,11 +72,16 @@ export class RemoteWaits {
       return;
     }
     const { clock } = this.options;
+    const known = this.waits.get(id);
+    if (known !== undefined) {
+      known.waiters = [...known.waiters, waiter];
+      return;
+    }
     this.waits.set(id, {
       id,
       shard,
       subject: { ...subject, messageId: id },
-      waiter,
+      waiters: [waiter],
       since: clock.monotonic(),
       isOffering: offering !== undefined,
       place: undefined,
@@ -103,7 +109,7 @@ export class RemoteWaits {
     const wait = this.waits.get(id);
     if (wait === undefined) return false;
     this.waits.delete(id);
-    this.options.answer(wait.waiter, wait.subject, verdict);
+    for (const waiter of wait.waiters) this.options.answer(waiter, wait.subject, verdict);
     return true;
   }
 
@@ -120,7 +126,8 @@ export class RemoteWaits {
   /** The node stops: every wait ends with this error, those too that are still handed over. */
   failAll(error: (id: string, subject: ErrorSubject) => Error): void {
     this.endedWith = error;
-    for (const { id, subject, waiter } of this.waits.values()) waiter.fail(error(id, subject));
+    for (const { id, subject, waiters } of this.waits.values())
+      for (const waiter of waiters) waiter.fail(error(id, subject));
     this.waits.clear();
   }
 
@@ -138,7 +145,7 @@ export class RemoteWaits {
     this.timer = undefined;
     const now = this.options.clock.monotonic();
     for (const wait of this.waits.values()) {
-      if (wait.waiter.isSettled) this.waits.delete(wait.id);
+      if (wait.waiters.every(({ isSettled }) => isSettled)) this.waits.delete(wait.id);
       else if (now >= wait.nextLookAt && !this.looking.has(wait)) void this.look(wait);
     }
     this.arm();
@@ -183,13 +190,12 @@ export class RemoteWaits {
     }
     wait.unknown += 1;
     if (wait.unknown < UNKNOWN_MAX || !this.waits.delete(wait.id)) return;
-    wait.waiter.fail(
-      new AtomicQueuesError(
-        'INDETERMINATE',
-        `Message ${wait.id} was accepted, and the store knows no verdict of it: it has ended, and how is not kept any more. Look at what it should have done before sending it again.`,
-        { subject: wait.subject, retryable: false },
-      ),
+    const error = new AtomicQueuesError(
+      'INDETERMINATE',
+      `Message ${wait.id} was accepted, and the store knows no verdict of it: it has ended, and how is not kept any more. Look at what it should have done before sending it again.`,
+      { subject: wait.subject, retryable: false },
     );
+    for (const waiter of wait.waiters) waiter.fail(error);
   }
 }
 
