@@ -1,6 +1,6 @@
 /** Commands for a store that several nodes share: `nodes`, `quarantine`, `reshard`. */
 import { type Command } from 'commander';
-import type { SharedWal } from '../wal/wal.js';
+import type { SharedWal } from '../wal/shared-wal.js';
 import {
   heldBackRows,
   nodesJson,

@@ -2,9 +2,9 @@
 
 import type { ClusterView, NodeRecord } from '../cluster/cluster-store.js';
 import { OPENINGS_TRUSTED } from '../cluster/opening-guard.js';
-import { ownEntry } from '../cluster/own-entry.js';
+import { ownEntry } from '../runtime/own-entry.js';
+import type { QuarantinedOffer, SignOfLife } from '../wal/shared-wal.js';
 import type { ShardCounts } from '../wal/transition.js';
-import type { QuarantinedOffer, SignOfLife } from '../wal/wal.js';
 import { eachShard, type SharedStore } from './command-store.js';
 import { iso, printable, short, table, when } from './letter-view.js';
 

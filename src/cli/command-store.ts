@@ -3,7 +3,8 @@
  * is none.
  */
 import type { ClusterView } from '../cluster/cluster-store.js';
-import type { SharedWal, Wal } from '../wal/wal.js';
+import type { SharedWal } from '../wal/shared-wal.js';
+import type { Wal } from '../wal/wal.js';
 import { withFileStore } from './file-store.js';
 import type { StoreAddress } from './store-address.js';
 

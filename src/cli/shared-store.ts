@@ -3,7 +3,8 @@
  */
 import type { ClusterStore } from '../cluster/cluster-store.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { ShardHeldError, type SharedWal, type SignOfLife, StaleEpochError } from '../wal/wal.js';
+import { ShardHeldError, type SharedWal, type SignOfLife } from '../wal/shared-wal.js';
+import { StaleEpochError } from '../wal/wal.js';
 import type { CommandStore } from './command-store.js';
 
 export interface SharedStoreOptions {

@@ -2,6 +2,8 @@
  * The write-ahead log as the owner of one shard uses it: it opens with the proof that it was given, and each commit that
  * the store confirms prolongs the lease, counted from before it was sent (M7).
  */
+
+import type { OpenClaim, SharedWal } from '../wal/shared-wal.js';
 import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../wal/transition.js';
 import type {
   BlockedMessage,
@@ -15,12 +17,10 @@ import type {
   MessageHead,
   Offer,
   OfferLimits,
-  OpenClaim,
   OpenedShard,
   PausedLine,
   Reminder,
   ReminderQuery,
-  SharedWal,
   StatusRecord,
   StoreDescription,
   Wal,

@@ -4,11 +4,11 @@
  */
 
 import type { Clock } from '../runtime/clock.js';
+import { ownEntry } from '../runtime/own-entry.js';
 import type { ClusterStore, ClusterView } from './cluster-store.js';
 import { leadership } from './leadership.js';
 import { relieve } from './load-relief.js';
 import type { Member } from './membership.js';
-import { ownEntry } from './own-entry.js';
 import { place } from './placement.js';
 
 export interface MasterOfficeOptions {

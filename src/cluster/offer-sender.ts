@@ -7,11 +7,11 @@
  */
 import type { Clock } from '../runtime/clock.js';
 import type { Timers } from '../runtime/timers.js';
+import { ShardFullError } from '../wal/shared-wal.js';
 import {
   IllegalTransitionError,
   type Offer,
   type OfferedTransition,
-  ShardFullError,
   StoreUnavailableError,
   type Wal,
 } from '../wal/wal.js';

@@ -8,7 +8,8 @@ import { notAccepted } from '../entity/refusals.js';
 import { AtomicQueuesError } from '../message/errors.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { TimerHandle } from '../runtime/timers.js';
-import type { OfferedTransition, SharedWal } from '../wal/wal.js';
+import type { SharedWal } from '../wal/shared-wal.js';
+import type { OfferedTransition } from '../wal/wal.js';
 import type { OfferPlace } from './offer-sender.js';
 
 export interface OfferedCancelsOptions {

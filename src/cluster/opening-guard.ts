@@ -11,7 +11,7 @@
  *
  * Pure, but for what it has seen; times are monotonic milliseconds.
  */
-import type { SignOfLife } from '../wal/wal.js';
+import type { SignOfLife } from '../wal/shared-wal.js';
 
 /** Openings in a row without a survivor that are nothing unusual: a few nodes killed in a row, a deploy that was stopped. */
 export const OPENINGS_TRUSTED = 3;

@@ -3,9 +3,9 @@
  * this node's group. Changed by each look and by nothing else.
  */
 
+import { ownEntry } from '../runtime/own-entry.js';
 import type { Assignment, ClusterView, NodeRecord } from './cluster-store.js';
 import { liveMembers, type Member, type MembershipState } from './membership.js';
-import { ownEntry } from './own-entry.js';
 import { Routes } from './routes.js';
 
 /** What the assignment table says of a group's shards, for one node. */

@@ -5,8 +5,8 @@
 
 import type { EntityKey } from '../message/entity-key.js';
 import { sliceOf } from '../message/shard-of.js';
+import { ownEntry } from '../runtime/own-entry.js';
 import type { GroupBinding } from './cluster-store.js';
-import { ownEntry } from './own-entry.js';
 
 const WILDCARD = '*';
 

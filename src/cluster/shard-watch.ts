@@ -17,7 +17,7 @@
  * believe in their lease for a moment, and the epochs alone keep the former one from writing (M8, M9). And the clocks of
  * two machines may tick at different speed: the owner's safety margin (`lease.ts`) covers some percent.
  */
-import type { OpenClaim, SignOfLife } from '../wal/wal.js';
+import type { OpenClaim, SignOfLife } from '../wal/shared-wal.js';
 
 /** What is known of one shard. */
 interface Watched {

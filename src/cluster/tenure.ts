@@ -11,7 +11,8 @@ import { settleInFlight } from '../entity/recovery.js';
 import { ShardOwner, type ShardOwnerOptions } from '../entity/shard-owner.js';
 import { drain, drainOrGoOn, type StopReport } from '../entity/shutdown.js';
 import { Submitter } from '../entity/submitter.js';
-import { type OpenClaim, type SharedWal, StaleEpochError } from '../wal/wal.js';
+import type { OpenClaim, SharedWal } from '../wal/shared-wal.js';
+import { StaleEpochError } from '../wal/wal.js';
 import {
   confirmed,
   type Instant,

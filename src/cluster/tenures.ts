@@ -4,7 +4,8 @@
  *
  * Owns: the tenures and the proofs. It has no timer: the node's upkeep calls `upkeep` and `look`.
  */
-import { type OpenClaim, ShardHeldError, type SharedWal, type SignOfLife, StoreUnavailableError } from '../wal/wal.js';
+import { type OpenClaim, ShardHeldError, type SharedWal, type SignOfLife } from '../wal/shared-wal.js';
+import { StoreUnavailableError } from '../wal/wal.js';
 import { OpeningGuard } from './opening-guard.js';
 import type { Division } from './outlook.js';
 import { claimOf, epochMet, nothingWatched, type ShardWatch, signsRead, unwatched } from './shard-watch.js';

@@ -2,12 +2,14 @@
  * The contracts of a node: what its own messages declare, what other services publish, and the checks of both. The bus asks
  * it before a message leaves, the owner of an entity before a handler runs and before a reply leaves.
  */
+
 import { decodePayload, encodeReply } from '../message/codec.js';
 import type { MessageKind } from '../message/envelope.js';
 import type { MessageRegistry } from '../message/message-registry.js';
 import type { ResolvedConfig } from '../runtime/config.js';
 import type { AtomicQueuesError } from '../runtime/error.js';
 import type { Logger } from '../runtime/logger.js';
+import { ownEntry } from '../runtime/own-entry.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { ContractBook, type HandlerSchemas, type MessageName } from './contract-book.js';
 import { invalidPayload, replyMissing } from './contract-errors.js';
@@ -145,12 +147,11 @@ export class NodeContracts {
 
   private published(entityType: string, name: string): MessageContract | undefined {
     const messages = this.owners(entityType)?.messages;
-    return messages !== undefined && Object.hasOwn(messages, name) ? messages[name] : undefined;
+    return messages === undefined ? undefined : ownEntry(messages, name);
   }
 
   private owners(entityType: string): EntityContract | undefined {
-    const { entities } = this.registration.picture.snapshot;
-    return Object.hasOwn(entities, entityType) ? entities[entityType] : undefined;
+    return ownEntry(this.registration.picture.snapshot.entities, entityType);
   }
 
   private validatorOf(schema: object | false): JsonSchemaValidator {

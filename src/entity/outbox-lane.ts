@@ -9,8 +9,9 @@
 import type { Clock } from '../runtime/clock.js';
 import type { Logger } from '../runtime/logger.js';
 import type { TimerHandle, Timers } from '../runtime/timers.js';
+import { ShardFullError } from '../wal/shared-wal.js';
 import { type OutboxEntry, outboxSession } from '../wal/transition.js';
-import { IllegalTransitionError, type Offer, ShardFullError, type Wal } from '../wal/wal.js';
+import { IllegalTransitionError, type Offer, type Wal } from '../wal/wal.js';
 import type { HeldEntry } from './outbox-window.js';
 
 export interface OutboxLaneOptions {

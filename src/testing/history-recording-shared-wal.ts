@@ -2,7 +2,8 @@
  * As `recordWal`, for a store that several nodes share. Put where the store itself is (as the simulated cluster does), it
  * writes down what becomes durable in the moment when it does, for all nodes: use `storeTold` with the checker then.
  */
-import type { EntityRef, OpenClaim, OpenedShard, QuarantinedOffer, SharedWal, SignOfLife } from '../wal/wal.js';
+import type { OpenClaim, QuarantinedOffer, SharedWal, SignOfLife } from '../wal/shared-wal.js';
+import type { EntityRef, OpenedShard } from '../wal/wal.js';
 import type { HistoryRecorder } from './history-recorder.js';
 import { type CallOfEnvelope, RecordingWal } from './history-recording-wal.js';
 

@@ -6,8 +6,9 @@
  */
 import assert from 'node:assert/strict';
 import type { Envelope } from '../message/envelope.js';
+import { ShardHeldError, type SharedWal } from '../wal/shared-wal.js';
 import type { Transition } from '../wal/transition.js';
-import { type CommitAnswer, type OfferedTransition, ShardHeldError, type SharedWal } from '../wal/wal.js';
+import type { CommitAnswer, OfferedTransition } from '../wal/wal.js';
 import type { WalFactoryOptions } from './wal-contract-shard.js';
 import { assertSame, CONTRACT_ERROR, ContractClock, contractMessage, contractOffers } from './wal-contract-shard.js';
 

@@ -5,8 +5,9 @@
  */
 import type { EntityKey } from '../message/entity-key.js';
 import { type Compare, emptyNumberedList, emptySortedList, type NumberedList, type SortedList } from './shard-lists.js';
+import type { QuarantinedOffer } from './shared-wal.js';
 import type { DeadLetter, OutboxEntry, StoredMessage, Verdict } from './transition.js';
-import type { CommitAnswer, Offer, PausedLine, QuarantinedOffer } from './wal.js';
+import type { CommitAnswer, Offer, PausedLine } from './wal.js';
 
 /** Something that happens at a time; `order` decides between two at the same time. */
 export interface Timed {

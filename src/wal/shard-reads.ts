@@ -2,6 +2,7 @@
 import { entityKey } from '../message/entity-key.js';
 import { type DelayedMessage, messageKey, type ShardState } from './shard-data.js';
 import { numberedAfter, sortedFirst } from './shard-lists.js';
+import type { SignOfLife } from './shared-wal.js';
 import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from './transition.js';
 import type {
   BlockedMessage,
@@ -13,7 +14,6 @@ import type {
   PausedLine,
   Reminder,
   ReminderQuery,
-  SignOfLife,
   StatusRecord,
 } from './wal.js';
 

@@ -18,6 +18,7 @@ import type { ShardState } from './shard-data.js';
 import { compactNumbered } from './shard-lists.js';
 import { readOpened, readSign } from './shard-reads.js';
 import { applyTransition } from './shard-transitions.js';
+import { type OpenClaim, ShardFullError, ShardHeldError } from './shared-wal.js';
 import type { Outcome, StoredMessage, Transition } from './transition.js';
 import {
   type CommitAnswer,
@@ -28,11 +29,8 @@ import {
   type Offer,
   type OfferedTransition,
   type OfferLimits,
-  type OpenClaim,
   type OpenedShard,
   type RetentionOptions,
-  ShardFullError,
-  ShardHeldError,
   type ShardRules,
   StaleEpochError,
   type TakenOffer,

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { OfferSender } from '../../src/cluster/offer-sender.js';
 import { ShardOwner } from '../../src/entity/shard-owner.js';
 import { GroupCommit } from '../../src/wal/group-commit.js';
-import type { SharedWal } from '../../src/wal/wal.js';
+import type { SharedWal } from '../../src/wal/shared-wal.js';
 import { otherwise, replaced, Stage, type StageOptions, without } from './stage.js';
 
 /** The answer to the next call of this name is lost; the store has done it. */

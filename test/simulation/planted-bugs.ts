@@ -18,7 +18,8 @@ import type { SimulationSeams } from '../../src/testing/simulation/simulated-clu
 import type { LifeOptions } from '../../src/testing/simulation/simulation-life.js';
 import { GroupCommit } from '../../src/wal/group-commit.js';
 import type { MemoryStore } from '../../src/wal/memory/memory-wal.js';
-import { type Offer, type SharedWal, StoreUnavailableError } from '../../src/wal/wal.js';
+import type { SharedWal } from '../../src/wal/shared-wal.js';
+import { type Offer, StoreUnavailableError } from '../../src/wal/wal.js';
 import { otherwise, replaced } from './stage.js';
 
 export interface PlantedBug {

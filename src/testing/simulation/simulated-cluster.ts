@@ -20,7 +20,7 @@ import type { AtomicQueuesConfig } from '../../runtime/config.js';
 import { seededRandom } from '../../runtime/random.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { type MemorySnapshot, MemoryStore, MemoryWal } from '../../wal/memory/memory-wal.js';
-import type { SharedWal } from '../../wal/wal.js';
+import type { SharedWal } from '../../wal/shared-wal.js';
 import type { HistoryEvent } from '../history.js';
 import { HistoryBuffer } from '../history-log.js';
 import { HistoryRecorder } from '../history-recorder.js';

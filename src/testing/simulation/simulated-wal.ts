@@ -3,6 +3,8 @@
  * all share. It notes when each sign of life was sent and confirmed, by the process's own clock: that is what its owner
  * may believe of its lease.
  */
+
+import type { OpenClaim, QuarantinedOffer, SharedWal, SignOfLife } from '../../wal/shared-wal.js';
 import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../../wal/transition.js';
 import type {
   BlockedMessage,
@@ -15,14 +17,10 @@ import type {
   MessageHead,
   Offer,
   OfferLimits,
-  OpenClaim,
   OpenedShard,
   PausedLine,
-  QuarantinedOffer,
   Reminder,
   ReminderQuery,
-  SharedWal,
-  SignOfLife,
   StatusRecord,
   StoreDescription,
 } from '../../wal/wal.js';

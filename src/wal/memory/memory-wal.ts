@@ -32,6 +32,7 @@ import {
   renewShard,
   type ShardState,
 } from '../shard-state.js';
+import type { OpenClaim, QuarantinedOffer, SharedWal, SignOfLife } from '../shared-wal.js';
 import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../transition.js';
 import {
   type BlockedMessage,
@@ -46,16 +47,12 @@ import {
   OFFERS_TAKEN_MAX,
   type Offer,
   type OfferLimits,
-  type OpenClaim,
   type OpenedShard,
   type PausedLine,
-  type QuarantinedOffer,
   type Reminder,
   type ReminderQuery,
   type RetentionOptions,
   type ShardRules,
-  type SharedWal,
-  type SignOfLife,
   type StatusRecord,
   type StoreDescription,
   StoreUnavailableError,

@@ -1,12 +1,6 @@
 /** What the server and the connection say when something fails, as the port's errors. */
-import {
-  CommitNumberError,
-  IllegalTransitionError,
-  ShardFullError,
-  ShardHeldError,
-  StaleEpochError,
-  StoreUnavailableError,
-} from '../wal.js';
+import { ShardFullError, ShardHeldError } from '../shared-wal.js';
+import { CommitNumberError, IllegalTransitionError, StaleEpochError, StoreUnavailableError } from '../wal.js';
 
 /** The server refused before it ran anything, and may do it later. */
 const REFUSED_FOR_NOW =

@@ -1,5 +1,5 @@
 /** Opening a shard on the server: the claim, and what can stand in its way. */
-import { type OpenClaim, ShardHeldError } from '../wal.js';
+import { type OpenClaim, ShardHeldError } from '../shared-wal.js';
 import { fatalRedisError } from './errors.js';
 import { FORMAT_VERSION } from './identity.js';
 import { type ShardKeys, shardKeysByKind } from './keys.js';

@@ -1,13 +1,8 @@
 /** What anyone can read of a shard, with single commands and small transactions. Owns no connection and changes nothing. */
+
+import type { SignOfLife } from '../shared-wal.js';
 import type { AttemptRecord, DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
-import type {
-  DeadLetterFilterQuery,
-  DeadLetterQuery,
-  DeadLetterRef,
-  PausedLine,
-  SignOfLife,
-  StatusRecord,
-} from '../wal.js';
+import type { DeadLetterFilterQuery, DeadLetterQuery, DeadLetterRef, PausedLine, StatusRecord } from '../wal.js';
 import { LAYOUTS } from './facts.js';
 import { bucketOf, type ShardKeys } from './keys.js';
 import { Listing } from './listing.js';

@@ -10,6 +10,7 @@
 import { systemRuntime } from '../../runtime/runtime.js';
 import { copyOffer } from '../offered-transition.js';
 import { ownerIdPrefix } from '../owner-ids.js';
+import { type OpenClaim, ShardFullError, type SharedWal, type SignOfLife } from '../shared-wal.js';
 import {
   type CommitAnswer,
   type CommitRequest,
@@ -17,11 +18,7 @@ import {
   type MessageHead,
   type Offer,
   type OfferLimits,
-  type OpenClaim,
   type OpenedShard,
-  ShardFullError,
-  type SharedWal,
-  type SignOfLife,
   StaleEpochError,
   type StoreDescription,
   StoreUnavailableError,

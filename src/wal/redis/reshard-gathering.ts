@@ -2,8 +2,9 @@
  * The first part of a reshard: it owns every shard, brings outgoing messages to where they go, and takes in what lies in
  * the inboxes. Marks of producer sessions have no meaning in another layout, so nothing may be on its way then (M11, M15).
  */
+
+import type { SharedWal, SignOfLife } from '../shared-wal.js';
 import { outboxSession } from '../transition.js';
-import type { SharedWal, SignOfLife } from '../wal.js';
 import { shardKeys } from './keys.js';
 import type { RedisClient } from './scripts.js';
 

@@ -1,6 +1,6 @@
 /** What a reshard is asked, and what it tells. */
 import type { Runtime } from '../../runtime/runtime.js';
-import type { SharedWal } from '../wal.js';
+import type { SharedWal } from '../shared-wal.js';
 import type { RedisClient } from './scripts.js';
 
 export interface ReshardOptions {

@@ -8,7 +8,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { ShardHeldError, type SignOfLife } from '../wal.js';
+import { ShardHeldError, type SignOfLife } from '../shared-wal.js';
 import { redisError } from './errors.js';
 import { FORMAT_VERSION } from './identity.js';
 import { clusterKeys, type ShardKeys, shardKeys, shardKeysByKind } from './keys.js';

@@ -2,7 +2,9 @@
  * Which server a connection talks to, as the server says itself. A restart and a promotion show as another identity (M9);
  * the address alone says nothing: a promoted server, or one that lost what it had, may answer at the same one.
  */
+
 import type { Redis } from 'ioredis';
+import { ownEntry } from '../../runtime/own-entry.js';
 
 export interface ServerIdentity {
   /** Host and port that it was reached at. */
@@ -74,7 +76,7 @@ export function identityOf(address: string, infoText: string): ServerIdentity {
 }
 
 function pick<T extends string>(value: string | undefined, of: Readonly<Record<string, T>>): T | undefined {
-  return value !== undefined && Object.hasOwn(of, value) ? of[value] : undefined;
+  return value === undefined ? undefined : ownEntry(of, value);
 }
 
 /** What has changed between two looks, or undefined. What could not be read does not count as changed. */

@@ -1,13 +1,13 @@
 /** What can be read of a shard beside its line: actor states, reminders, blocked places, the outbox, the inbox. */
 import { entityKey } from '../../message/entity-key.js';
 import { messageKey } from '../shard-data.js';
+import type { QuarantinedOffer } from '../shared-wal.js';
 import type { AttemptRecord, OutboxEntry } from '../transition.js';
 import type {
   BlockedMessage,
   DueMessages,
   EntityRef,
   PausedLine,
-  QuarantinedOffer,
   Reminder,
   ReminderQuery,
   StatusRecord,

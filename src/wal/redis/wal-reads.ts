@@ -1,4 +1,6 @@
 /** The reading half of the WAL on Redis: every question is passed on to the reads of its shard. */
+
+import type { QuarantinedOffer } from '../shared-wal.js';
 import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../transition.js';
 import type {
   BlockedMessage,
@@ -8,7 +10,6 @@ import type {
   DueMessages,
   EntityRef,
   PausedLine,
-  QuarantinedOffer,
   Reminder,
   ReminderQuery,
   StatusRecord,

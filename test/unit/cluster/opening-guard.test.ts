@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { holdBackMs, OPENINGS_TRUSTED, OpeningGuard } from '../../../src/cluster/opening-guard.js';
-import type { SignOfLife } from '../../../src/wal/wal.js';
+import type { SignOfLife } from '../../../src/wal/shared-wal.js';
 
 const sign = (openings: number | undefined): SignOfLife => ({
   epoch: 7,

@@ -9,7 +9,7 @@ import {
   stillForMs,
   unwatched,
 } from '../../../src/cluster/shard-watch.js';
-import type { SignOfLife } from '../../../src/wal/wal.js';
+import type { SignOfLife } from '../../../src/wal/shared-wal.js';
 
 const me = { node: 'me', incarnation: 'me-1', leaseMs: 2_000 };
 const sign = (beat: number, rest: Partial<SignOfLife> = {}): SignOfLife => ({
