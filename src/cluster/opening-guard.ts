@@ -50,6 +50,11 @@ export class OpeningGuard {
     return true;
   }
 
+  /** The shard is not this node's to open any more, or it has opened it. */
+  forget(shard: number): void {
+    this.suspects.delete(shard);
+  }
+
   /** @param anyFresh whether this node has opened something that has not shown yet that it is harmless. */
   mayOpen(shard: number, nowMs: number, anyFresh: boolean): boolean {
     const suspect = this.suspects.get(shard);

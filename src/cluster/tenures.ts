@@ -160,6 +160,7 @@ export class Tenures {
     if (this.isStopped) return;
     this.watch = signsRead(this.watch, { shards, signs, sentAtMs: now, receivedAtMs: clock.monotonic() });
     for (const shard of shards) {
+      if (!this.wanted.has(shard)) this.guard.forget(shard);
       if (this.tenures.has(shard) || this.busy.has(shard) || !this.wanted.has(shard)) continue;
       if ((this.notBefore.get(shard) ?? 0) > now) continue;
       const sign = signs[shards.indexOf(shard)];
@@ -206,6 +207,7 @@ export class Tenures {
       await tenure.open(this.runs);
       this.watch = epochMet(this.watch, shard, tenure.epoch);
       this.endedHere.delete(shard);
+      this.guard.forget(shard);
       if (this.runs) tenure.run();
       opened(tenure);
     } catch (error) {

@@ -1,6 +1,7 @@
 /** A shard that ends the process of whoever opens it (M13). Virtual time. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AtomicQueuesNode } from '../../../src/bus/node.js';
+import type { ClusterEngine } from '../../../src/cluster/cluster-engine.js';
 import { ReviewCluster } from './review-cluster.js';
 
 let cluster: ReviewCluster;
@@ -28,8 +29,10 @@ describe('a shard whose openings keep ending badly', () => {
     expect(heldBack).toEqual([{ shard: 2, openings: 5 }]);
     await runtime.advance(5_000);
     expect(opened).toEqual([0, 1, 3]);
+    expect((node.engine as ClusterEngine).describe().heldBack).toEqual([{ shard: 2, openings: 5 }]);
     await runtime.advance(1_500);
     expect(opened).toEqual([0, 1, 3, 2]);
+    expect((node.engine as ClusterEngine).describe().heldBack).toEqual([]);
     expect(store.shard(2).openings).toBe(6);
     await runtime.advance(3_000);
     expect(store.shard(2).openings).toBe(0);
