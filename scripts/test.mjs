@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lintTarball, loadTarball, pack, runNest11App } from './check-package.mjs';
+import { failedTests } from './failed-tests.mjs';
 import { ensureRedisServer } from './redis-server.mjs';
 import { commandOf, compile, ensureInstalled, filesBelow, must, root, runScript } from './workspace.mjs';
 
@@ -110,6 +111,7 @@ await runScript(async (args) => {
 
 async function runSteps(list) {
   const outcomes = new Map();
+  const reasons = new Map();
   for (const step of list) {
     const missing = step.needs.filter((name) => outcomes.get(name) !== 'passed');
     console.log(`\n── ${step.title} ${'─'.repeat(Math.max(3, 76 - step.title.length))}`);
@@ -122,18 +124,20 @@ async function runSteps(list) {
     } catch (error) {
       console.log(error.message);
       outcome = 'failed';
+      reasons.set(step.name, error.message);
     }
     outcomes.set(step.name, outcome);
     console.log(`${step.title}: ${outcome} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
   }
-  return summary(list, outcomes);
+  return summary(list, outcomes, reasons);
 }
 
-function summary(list, outcomes) {
+function summary(list, outcomes, reasons) {
   const count = (outcome) => list.filter(({ name }) => outcomes.get(name) === outcome).length;
   console.log(`\n── Summary ${'─'.repeat(69)}`);
   for (const { name, title } of list) {
     if (outcomes.get(name) !== 'passed') console.log(`${title}: ${outcomes.get(name)}`);
+    if (reasons.has(name)) console.log(`${reasons.get(name)}\n`);
   }
   console.log(`${count('passed')} passed, ${count('failed')} failed`);
   return count('failed') === 0 ? 0 : 1;
@@ -162,8 +166,15 @@ function checkFormat() {
   return tool('@biomejs/biome', 'biome', ['ci', ...plain, '.']);
 }
 
-function vitest(folders, { node = process.execPath, env = {} } = {}) {
-  return must(node, [commandOf('vitest'), 'run', ...folders], { env, stdout: 'inherit' });
+/** Failed tests are told once more in the step's error, which the summary repeats: logs are often read from their end. */
+async function vitest(folders, { node = process.execPath, env = {} } = {}) {
+  const results = join(mkdtempSync(join(made.scratch, 'vitest-')), 'results.json');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
+  try {
+    await must(node, [commandOf('vitest'), 'run', ...reporters, ...folders], { env, stdout: 'inherit' });
+  } catch (error) {
+    throw new Error([error.message, ...failedTests(results)].join('\n\n'));
+  }
 }
 
 /** The tests of the Nest module. Once there is such a module, tests that are missing are a fault and not a skip. */
