@@ -22,6 +22,8 @@ interface LoadScenario {
 
 const ACCOUNTS = 1_000;
 const WINDOW = 8_192;
+/** One message under way for each entity keeps all of them at work; more would wait behind those, and cost memory. */
+const ONE_EACH = ACCOUNTS;
 const HOT_WINDOW = 4_096;
 
 /** Nest is loaded only where it is measured: elsewhere its memory would be part of the figures. */
@@ -33,7 +35,7 @@ export const loadScenarios: Readonly<Record<string, LoadScenario>> = {
   'core-commit': { entities: ACCOUNTS, durability: 'commit', window: WINDOW },
   'nest-commit': { entities: ACCOUNTS, durability: 'commit', window: WINDOW, open: openInNest },
   'core-fsync': { entities: ACCOUNTS, durability: 'fsync', callers: 256 },
-  'actor-state-embedded': { entities: ACCOUNTS, durability: 'commit', window: WINDOW, open: openActor('account') },
+  'actor-state-embedded': { entities: ACCOUNTS, durability: 'commit', window: ONE_EACH, open: openActor('account') },
   'actor-hot-state-only-embedded': { entities: 1, durability: 'commit', callers: 64, open: openActor('state-only') },
   'hot-entity': { entities: 1, durability: 'commit', window: HOT_WINDOW, alsoCallers: 64 },
   'hot-entity-ahead': { entities: 1, durability: 'commit', window: HOT_WINDOW, dispatchAhead: 32, alsoCallers: 64 },

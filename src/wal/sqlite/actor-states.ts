@@ -14,12 +14,13 @@ interface ActorState {
   readonly expiresAt: number | null;
 }
 
-/** States that one INSERT takes. */
+/** States that one INSERT takes. Those of one type that are kept as long bind two values each, which is most of the cost. */
 const ROWS = 8;
-const PLACES = '(?, ?, ?, ?)';
-const insert = (rows: number): string =>
-  `INSERT INTO actor_state(entity_type, entity_id, state, expires_at) VALUES ${Array(rows).fill(PLACES).join(', ')}
+const insert = (rows: number): string => {
+  const values = Array.from({ length: rows }, (_, row) => `(?1, ?${2 * row + 3}, ?${2 * row + 4}, ?2)`);
+  return `INSERT INTO actor_state(entity_type, entity_id, state, expires_at) VALUES ${values.join(', ')}
   ON CONFLICT DO UPDATE SET state = excluded.state, expires_at = excluded.expires_at`;
+};
 const INSERT_ONE = insert(1);
 const INSERT_MANY = insert(ROWS);
 
@@ -37,20 +38,37 @@ export class ActorStates {
   /** Writes what was noted. */
   flush(): void {
     if (this.#noted.size === 0) return;
-    let kept: (string | number | null)[] = [];
-    for (const { entityType, entityId, state, expiresAt } of this.#noted.values()) {
-      if (state === null) {
+    let alike: ActorState[] = [];
+    for (const noted of this.#noted.values()) {
+      if (noted.state === null) {
+        const { entityType, entityId } = noted;
         this.statements.run('DELETE FROM actor_state WHERE entity_type = ? AND entity_id = ?', entityType, entityId);
         continue;
       }
-      kept.push(entityType, entityId, state, expiresAt);
-      if (kept.length < ROWS * 4) continue;
-      this.statements.run(INSERT_MANY, ...kept);
-      kept = [];
+      const [first] = alike;
+      const fits = first?.entityType === noted.entityType && first.expiresAt === noted.expiresAt;
+      if (alike.length === ROWS || (first !== undefined && !fits)) {
+        this.#write(alike);
+        alike = [];
+      }
+      alike.push(noted);
     }
-    for (let index = 0; index < kept.length; index += 4)
-      this.statements.run(INSERT_ONE, ...kept.slice(index, index + 4));
+    this.#write(alike);
     this.#noted.clear();
+  }
+
+  /** States of one type that are kept as long. */
+  #write(alike: readonly ActorState[]): void {
+    const [first] = alike;
+    if (first === undefined) return;
+    const { entityType, expiresAt } = first;
+    if (alike.length < ROWS) {
+      for (const { entityId, state } of alike) this.statements.run(INSERT_ONE, entityType, expiresAt, entityId, state);
+      return;
+    }
+    const values: (string | number | null)[] = [entityType, expiresAt];
+    for (const { entityId, state } of alike) values.push(entityId, state);
+    this.statements.run(INSERT_MANY, ...values);
   }
 
   rolledBack(): void {

@@ -7,29 +7,16 @@
  * running handlers), and some that wait and were appended lately, which saves reading their row when they are dispatched.
  */
 import type { StoredMessage } from '../transition.js';
-import type { SqliteValue } from './driver.js';
+import { insertMessages } from './message-inserts.js';
 import { settlingPage } from './pages.js';
 import { HEAD_COLUMNS, type HeadRow, type MessageRow, rowOfMessage, type SettlingRow } from './rows.js';
-import { STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
+import { STATE_DISPATCHED } from './schema.js';
 import type { Statements } from './statements.js';
 
 /** From this many rows on, one statement for all of them is faster than one each. */
 const SET_ROWS_MIN = 8;
-/** Plain rows that one INSERT takes. */
-const INSERT_ROWS = 16;
 /** Waiting messages whose flags are kept in memory at most. */
 const RECENT_MAX = 65_536;
-
-const PLAIN_VALUES = Array.from({ length: INSERT_ROWS }, (_, row) => {
-  const at = (column: number): string => `?${row * 8 + column}`;
-  return `(${at(1)}, ${at(2)}, ${at(2)}, 0, ${at(3)}, ${at(4)}, ${at(5)}, ${at(6)}, ${at(7)}, ${at(8)})`;
-});
-const PLAIN_COLUMNS = '(seq, state, attempt, flags, entity_type, entity_id, name, id, enqueued_at, payload)';
-const INSERT_PLAIN = `INSERT INTO messages${PLAIN_COLUMNS} VALUES ${PLAIN_VALUES[0]}`;
-const INSERT_PLAIN_MANY = `INSERT INTO messages${PLAIN_COLUMNS} VALUES ${PLAIN_VALUES.join(', ')}`;
-const INSERT_ANY = `INSERT INTO messages(seq, state, attempt, flags, not_before, expires_at, entity_type, entity_id, name,
-  interruptions, id, kind, enqueued_at, message_id, headers, history, replay_of, payload, reminder)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** What a dispatch must know of a waiting message. */
 export type WaitingRow = Pick<MessageRow, 'seq' | 'state' | 'attempt' | 'not_before' | 'expires_at' | 'flags'>;
@@ -231,57 +218,6 @@ export class Line {
   #flushInserts(): void {
     const rows = this.#inserts;
     this.#inserts = [];
-    let values: SqliteValue[] = [];
-    for (const row of rows) {
-      if (!isPlain(row)) {
-        this.#insertAny(row);
-        continue;
-      }
-      values.push(row.seq, row.state, row.entity_type, row.entity_id, row.name, row.id, row.enqueued_at, row.payload);
-      if (values.length < INSERT_ROWS * 8) continue;
-      this.statements.run(INSERT_PLAIN_MANY, ...values);
-      values = [];
-    }
-    for (let index = 0; index < values.length; index += 8)
-      this.statements.run(INSERT_PLAIN, ...values.slice(index, index + 8));
+    insertMessages(this.statements, rows);
   }
-
-  #insertAny(row: MessageRow): void {
-    this.statements.run(
-      INSERT_ANY,
-      row.seq,
-      row.state,
-      row.attempt,
-      row.flags,
-      row.not_before,
-      row.expires_at,
-      row.entity_type,
-      row.entity_id,
-      row.name,
-      row.interruptions,
-      row.id,
-      row.kind,
-      row.enqueued_at,
-      row.message_id,
-      row.headers,
-      row.history,
-      row.replay_of,
-      row.payload,
-      row.reminder,
-    );
-  }
-}
-
-/** A row of which only the columns of `INSERT_PLAIN` say something. */
-function isPlain(row: MessageRow): boolean {
-  return (
-    row.flags === 0 &&
-    row.expires_at === null &&
-    row.headers === null &&
-    row.kind === null &&
-    row.replay_of === null &&
-    row.reminder === null &&
-    (row.state === STATE_ENQUEUED || row.state === STATE_DISPATCHED) &&
-    row.attempt === row.state
-  );
 }

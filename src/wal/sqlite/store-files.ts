@@ -24,10 +24,14 @@ import { APPLICATION_ID, createStore, FORMAT_VERSION } from './schema.js';
 import { formatOf, OLDEST_FORMAT, upgradeStore } from './schema-upgrade.js';
 import { prepareLineIndex } from './waiting-lines.js';
 
-const PAGE_BYTES = 2048;
-/** Header of a log and of each frame in it. */
+/**
+ * Of new stores; others keep what they have. States of 1 KiB stand three to a page, not one: with half of this their
+ * messages took 12 % longer (measured; plain messages do not care).
+ */
+const PAGE_BYTES = 4096;
+/** Headers of a log and of each frame in it. */
 const LOG_HEADER_BYTES = 32;
-const FRAME_BYTES = PAGE_BYTES + 24;
+const FRAME_HEADER_BYTES = 24;
 const CACHE_KIB = 16_384;
 /** Links that are followed for a file that is not there yet; a circle of links ends here. */
 const LINKS_MAX = 40;
@@ -175,9 +179,10 @@ function checkStore(options: OpenOptions, oldestFormat: number): SqliteDatabase 
  */
 function checkWhole(db: SqliteDatabase, path: string): void {
   const pages = numberOf(db, 'PRAGMA page_count', 'page_count');
-  const missing = pages - Math.floor(statSync(path).size / PAGE_BYTES);
+  const pageBytes = numberOf(db, 'PRAGMA page_size', 'page_size');
+  const missing = pages - Math.floor(statSync(path).size / pageBytes);
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
-  const logged = log === undefined ? 0 : Math.floor((log.size - LOG_HEADER_BYTES) / FRAME_BYTES);
+  const logged = log === undefined ? 0 : Math.floor((log.size - LOG_HEADER_BYTES) / (pageBytes + FRAME_HEADER_BYTES));
   if (missing <= Math.max(0, logged)) return;
   throw fatalStoreError(
     `The store ${path} is cut short: ${missing} of its ${pages} pages are missing. Keep a copy of the file and restore a backup.`,

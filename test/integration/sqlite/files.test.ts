@@ -64,6 +64,54 @@ function watchedDriver(path: string): { driver: SqliteDriver; connection: () => 
   };
 }
 
+/** A copy of a store as earlier releases made them. */
+function copyWithSmallPages(path: string): string {
+  const copy = `${path}.small`;
+  const db = defaultDriver().open(path, { readOnly: false });
+  db.exec(`PRAGMA page_size = 2048; VACUUM INTO '${copy}';`);
+  db.close();
+  return copy;
+}
+
+function pageBytesOf(path: string): number {
+  return readFileSync(path).readUInt16BE(16);
+}
+
+describe('a store with pages of another size than new ones', () => {
+  it('is opened with its log, and keeps its pages', async () => {
+    const original = join(folder, 'small-pages.db');
+    await filledStore(original);
+    expect(pageBytesOf(original)).toBe(4096);
+    const path = copyWithSmallPages(original);
+    const wal = new SqliteWal({ path });
+    await wal.start();
+    const series = await CommitSeries.open(wal);
+    await series.commit(...Array.from({ length: 500 }, () => series.append()));
+    const image = crashImage(path);
+    await wal.stop();
+    const reader = new SqliteWal({ path: image });
+    await reader.start();
+    expect((await reader.counts(0)).pending).toBe(3_500);
+    await reader.stop();
+    expect(pageBytesOf(image)).toBe(2048);
+    rmSync(join(image, '..'), { recursive: true });
+  });
+
+  it('is refused when it was cut in half although its log is there', async () => {
+    const original = join(folder, 'small-pages-cut.db');
+    await filledStore(original);
+    const path = copyWithSmallPages(original);
+    const wal = new SqliteWal({ path });
+    await wal.start();
+    await (await CommitSeries.open(wal)).round(1);
+    const image = crashImage(path);
+    await wal.stop();
+    truncateSync(image, Math.floor(statSync(image).size / 2));
+    expect((await refusal({ path: image })).message).toMatch(/damaged|cut short/);
+    rmSync(join(image, '..'), { recursive: true });
+  });
+});
+
 describe('a store that is not what it should be', () => {
   it('refuses a file that was cut in half, and changes nothing', async () => {
     const path = join(folder, 'cut.db');
