@@ -10,30 +10,32 @@ import type { StoredMessage } from '../transition.js';
 import { insertMessages } from './message-inserts.js';
 import { settlingPage } from './pages.js';
 import { HEAD_COLUMNS, type HeadRow, type MessageRow, rowOfMessage, type SettlingRow } from './rows.js';
-import { STATE_DISPATCHED } from './schema.js';
+import { STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
 import type { Statements } from './statements.js';
 
 /** From this many rows on, one statement for all of them is faster than one each. */
 const SET_ROWS_MIN = 8;
-/** Waiting messages whose flags are kept in memory at most. */
+/** Waiting messages of which something is kept in memory at most. */
 const RECENT_MAX = 65_536;
+
+/** What is kept of a row in memory. Without the entity, whose strings are there anyway, it has to be read. */
+type KnownRow = Pick<MessageRow, 'flags'> & Partial<Pick<MessageRow, 'entity_type' | 'entity_id'>>;
 
 /** What a dispatch must know of a waiting message. */
 export type WaitingRow = Pick<MessageRow, 'seq' | 'state' | 'attempt' | 'not_before' | 'expires_at' | 'flags'>;
 const WAITING_COLUMNS = 'seq, state, attempt, not_before, expires_at, flags';
 
 export class Line {
-  /** Flags of each message in flight. */
-  #inFlight = new Map<number, number>();
-  /** Flags of some waiting messages that never started and have neither back-off nor deadline. */
-  readonly #recent = new Map<number, number>();
+  #inFlight = new Map<number, KnownRow>();
+  /** Some waiting messages that never started and have neither back-off nor deadline. */
+  readonly #recent = new Map<number, KnownRow>();
   #fetched = new Map<number, WaitingRow>();
   readonly #settling = new Map<number, SettlingRow>();
   #inserts: MessageRow[] = [];
   #starts: number[] = [];
   #removals: number[] = [];
-  /** Places whose entry of `#inFlight` this commit changed, each followed by its former flags (-1: none). */
-  #undo: number[] = [];
+  /** Places whose entry of `#inFlight` this commit changed, and what it was. */
+  #undo: { readonly seq: number; readonly before: KnownRow | undefined }[] = [];
 
   constructor(private readonly statements: Statements) {}
 
@@ -50,12 +52,12 @@ export class Line {
   }
 
   flagsInFlight(seq: number): number | undefined {
-    return this.#inFlight.get(seq);
+    return this.#inFlight.get(seq)?.flags;
   }
 
   /** Flags of a message that certainly waits, never started and is due; undefined: look at its row. */
   flagsRecent(seq: number): number | undefined {
-    return this.#recent.get(seq);
+    return this.#recent.get(seq)?.flags;
   }
 
   /** Reads the messages in flight anew, `count` of them; the search ends when it has found them. */
@@ -64,21 +66,22 @@ export class Line {
       `SELECT ${HEAD_COLUMNS}, flags FROM messages WHERE state = ${STATE_DISPATCHED} ORDER BY seq LIMIT ?`,
       count,
     );
-    this.#inFlight = new Map(rows.map((row) => [row.seq, row.flags]));
+    this.#inFlight = new Map(rows.map((row) => [row.seq, known(row)]));
     return rows;
   }
 
   append(row: MessageRow): void {
     this.#inserts.push(row);
-    if (row.state === STATE_DISPATCHED) this.#mark(row.seq, row.flags);
-    else if (row.expires_at === null && this.#recent.size < RECENT_MAX) this.#recent.set(row.seq, row.flags);
+    if (row.state === STATE_DISPATCHED) this.#mark(row.seq, known(row));
+    else if (row.expires_at === null && this.#recent.size < RECENT_MAX) this.#recent.set(row.seq, known(row));
   }
 
   /** Marks a waiting message as started; its attempt grows by one. */
   start(seq: number, flags: number): void {
+    const row = this.#recent.get(seq) ?? { flags };
     this.#starts.push(seq);
     this.#recent.delete(seq);
-    this.#mark(seq, flags);
+    this.#mark(seq, row);
   }
 
   /** Takes a message out of the line, whatever its state. */
@@ -97,7 +100,7 @@ export class Line {
     this.#recent.delete(row.seq);
     this.#fetched.delete(row.seq);
     this.#settling.delete(row.seq);
-    if (row.state === STATE_DISPATCHED) this.#mark(row.seq, row.flags);
+    if (row.state === STATE_DISPATCHED) this.#mark(row.seq, known(row));
     else this.#unmark(row.seq);
     this.statements.run(
       'UPDATE messages SET state = ?, attempt = ?, not_before = ?, interruptions = ?, history = ? WHERE seq = ?',
@@ -142,7 +145,7 @@ export class Line {
 
   /** The entity of a message that is about to complete; undefined when it is not in line. Its state is the row's. */
   settling(seq: number): SettlingRow | undefined {
-    const fetched = this.#settling.get(seq);
+    const fetched = this.#settling.get(seq) ?? this.#known(seq);
     if (fetched !== undefined) return fetched;
     this.flush();
     return this.statements.get<SettlingRow>(
@@ -151,10 +154,11 @@ export class Line {
     );
   }
 
-  /** Reads what the completions of a commit will need in one go, as they stand before it. */
+  /** Reads what the completions of a commit will need in one go, as they stand before it, unless it is known. */
   fetchSettling(seqs: readonly number[]): void {
-    if (seqs.length < SET_ROWS_MIN) return;
-    for (const row of settlingPage(this.statements, seqs)) this.#settling.set(row.seq, row);
+    const unknown = seqs.filter((seq) => this.#known(seq) === undefined);
+    if (unknown.length < SET_ROWS_MIN) return;
+    for (const row of settlingPage(this.statements, unknown)) this.#settling.set(row.seq, row);
   }
 
   /** Writes what was noted. Inserts first, then starts, then removals: a message never moves back along that way. */
@@ -181,11 +185,9 @@ export class Line {
 
   /** The commit was rolled back. */
   rolledBack(): void {
-    for (let index = this.#undo.length - 2; index >= 0; index -= 2) {
-      const seq = this.#undo[index] as number;
-      const flags = this.#undo[index + 1] as number;
-      if (flags < 0) this.#inFlight.delete(seq);
-      else this.#inFlight.set(seq, flags);
+    for (const { seq, before } of this.#undo.reverse()) {
+      if (before === undefined) this.#inFlight.delete(seq);
+      else this.#inFlight.set(seq, before);
     }
     this.#undo = [];
     this.#inserts = [];
@@ -196,17 +198,25 @@ export class Line {
     this.#recent.clear();
   }
 
-  #mark(seq: number, flags: number): void {
-    this.#undo.push(seq, this.#inFlight.get(seq) ?? -1);
-    this.#inFlight.set(seq, flags);
+  /** What memory says of a row, if it has all that is asked for. */
+  #known(seq: number): SettlingRow | undefined {
+    const inFlight = this.#inFlight.get(seq);
+    const { flags, entity_type, entity_id } = inFlight ?? this.#recent.get(seq) ?? NOTHING;
+    if (entity_type === undefined || entity_id === undefined) return undefined;
+    return { seq, state: inFlight === undefined ? STATE_ENQUEUED : STATE_DISPATCHED, flags, entity_type, entity_id };
+  }
+
+  #mark(seq: number, row: KnownRow): void {
+    this.#undo.push({ seq, before: this.#inFlight.get(seq) });
+    this.#inFlight.set(seq, row);
     this.#fetched.delete(seq);
     this.#settling.delete(seq);
   }
 
   #unmark(seq: number): void {
-    const flags = this.#inFlight.get(seq);
-    if (flags === undefined) return;
-    this.#undo.push(seq, flags);
+    const before = this.#inFlight.get(seq);
+    if (before === undefined) return;
+    this.#undo.push({ seq, before });
     this.#inFlight.delete(seq);
   }
 
@@ -220,4 +230,10 @@ export class Line {
     this.#inserts = [];
     insertMessages(this.statements, rows);
   }
+}
+
+const NOTHING: KnownRow = { flags: 0 };
+
+function known({ flags, entity_type, entity_id }: Pick<MessageRow, 'flags' | 'entity_type' | 'entity_id'>): KnownRow {
+  return { flags, entity_type, entity_id };
 }

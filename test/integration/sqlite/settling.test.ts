@@ -84,7 +84,6 @@ describe('a commit', () => {
     expect(await ran(...endings(4, 64))).toEqual(['DELETE FROM']);
     await ran(...Array.from({ length: 64 }, () => series.append()));
     expect(await ran(...endings(68, 64, () => ({ state: STATE })))).toEqual([
-      'SELECT json_group_array',
       'DELETE FROM',
       ...Array.from({ length: 8 }, () => 'INSERT INTO'),
     ]);
