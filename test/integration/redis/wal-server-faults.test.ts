@@ -80,11 +80,14 @@ describe('a server that was demoted, restarted or set back', () => {
     const wal = await walOn(server);
     const commit = await owner(wal);
     await commit({ type: 'append', message: contractMessage('m1') });
+    // A primary that is gone gives the replica nothing in place of what it has.
+    await primary.stop();
     await server.command('REPLICAOF', primary.host, primary.port);
     const refusal = { name: 'StoreUnavailableError', applied: 'no', recoverable: true };
     await expect(commit({ type: 'dispatch', seq: 1 })).rejects.toMatchObject(refusal);
     await expect(walOn(server)).rejects.toThrow(/read-only replica/);
     await server.promote();
+    expect((await commit({ type: 'dispatch', seq: 1 })).outcomes).toMatchObject([{ type: 'dispatched' }]);
   });
 
   it('follows a restart that lost nothing, because the number of the commit follows (M9)', async () => {
