@@ -182,7 +182,9 @@ export class ShardOwner implements GroupCommitEvents {
     const { detached } = this;
     const commits = new GroupCommit({ wal, clock, timers, shard, epoch, incarnation, events: this, detached });
     const executor = makeExecutor(this, epoch);
-    const ids = new MessageIds(ownerIdPrefix(wal.description.clusterId, shard, epoch), opened.nextSeq);
+    const idPrefix = ownerIdPrefix(wal.description.clusterId, shard, epoch);
+    const ids = new MessageIds(idPrefix, opened.nextSeq);
+    this.verdicts.recent.numberedAfter(idPrefix);
     const housekeeping = new Housekeeping({
       clock,
       timers,

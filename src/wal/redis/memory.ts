@@ -3,9 +3,10 @@
  * pauses, dead letters by type), and some of the messages that wait. Changed only by commits that are applied.
  */
 import { type EntityKey, entityKey } from '../../message/entity-key.js';
+import { base36 } from '../owner-ids.js';
 import type { PausedLine } from '../wal.js';
 import type { RedisShardNumbers } from './numbers.js';
-import { base36, type Held } from './records.js';
+import type { Held } from './records.js';
 
 /** Waiting messages that are kept in memory at most. */
 const RECENT_MAX = 8_192;

@@ -1,5 +1,6 @@
 /** What is kept of messages, and its texts on the server. Pure. */
 import type { Envelope, ErrorDescription, MessageHeaders, MessageKind } from '../../message/envelope.js';
+import { base36 } from '../owner-ids.js';
 import type { AttemptRecord, DeadLetterReason, PendingState, StoredMessage, Verdict } from '../transition.js';
 import type { MessageHead } from '../wal.js';
 
@@ -248,28 +249,8 @@ export function letterHeadOf(text: string): LetterHead {
   return { id, entityType, entityId, name, reason, diedAt };
 }
 
-const DIGITS_MAX = 10;
-const CODE_0 = 48;
-const CODE_9 = 57;
-const CODE_A = 97;
-const CODE_Z = 122;
-
 /** The number that an id ends with, after its last hyphen and in base 36; -1 when there is none. */
 export function numberInId(id: string): number {
   const border = id.lastIndexOf('-');
   return border < 0 ? -1 : base36(id, border + 1);
-}
-
-/** The number in base 36 from there to the end; -1 when it is none, or could be written otherwise. */
-export function base36(text: string, from: number): number {
-  const digits = text.length - from;
-  if (digits < 1 || digits > DIGITS_MAX || text.charCodeAt(from) === CODE_0) return -1;
-  let n = 0;
-  for (let index = from; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code >= CODE_0 && code <= CODE_9) n = n * 36 + code - CODE_0;
-    else if (code >= CODE_A && code <= CODE_Z) n = n * 36 + code - CODE_A + 10;
-    else return -1;
-  }
-  return n;
 }

@@ -44,6 +44,24 @@ describe('recent ends', () => {
     const { young, old } = ends as unknown as { young: Map<string, string>; old: Map<string, string> };
     expect(young.size + old.size).toBeLessThanOrEqual(2 * 4_096);
   });
+
+  it('remembers as many of the ids that the owner numbers, and takes no other id for one of them', () => {
+    const ends = new RecentEnds();
+    ends.add('a-0', 'failed');
+    ends.numberedAfter('a-');
+    const id = (n: number): string => `a-${n.toString(36)}`;
+    const states = ['completed', 'failed', 'interrupted', 'expired', 'cancelled'] as const;
+    for (let n = 1; n < 20_000; n += 1) ends.add(id(n), states[n % 5] as (typeof states)[number]);
+    for (let n = 20_000 - 4_096; n < 20_000; n += 1) expect(ends.find(id(n))).toBe(states[n % 5]);
+    for (const other of [id(1), id(20_000), id(20_000 - 4_097), 'a-0', 'a-x.2', 'a-007', 'b-1', 'a-', 'a-A']) {
+      expect(ends.find(other)).toBe(other === 'a-0' ? 'failed' : undefined);
+    }
+    ends.add('a-x.2', 'expired');
+    ends.add('a-007', 'cancelled');
+    expect([ends.find('a-x.2'), ends.find('a-007'), ends.find(id(7))]).toEqual(['expired', 'cancelled', undefined]);
+    ends.numberedAfter('c-');
+    expect([ends.find(id(19_999)), ends.find('c-1'), ends.find('a-x.2')]).toEqual([undefined, undefined, 'expired']);
+  });
 });
 
 describe('the handler table', () => {
