@@ -24,7 +24,7 @@ export type {
   BlockedPage,
   PausedLine,
 } from './bus/stopped-lines.js';
-export type { ClusterDescription } from './cluster/cluster-engine.js';
+export type { ClusterDescription } from './cluster/cluster-description.js';
 export type { HandlerSchemas } from './contracts/contract-book.js';
 export type { ContractRegistry, RegistryReading } from './contracts/contract-registry.js';
 export type {

@@ -8,61 +8,36 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Engine, EnginePhase } from '../entity/engine.js';
-import type { HandlerTable } from '../entity/handler-table.js';
 import type { Item } from '../entity/item.js';
-import type { LifecycleEvents } from '../entity/lifecycle-events.js';
 import { NodeShare } from '../entity/node-share.js';
 import type { RecoveryReport } from '../entity/recovery.js';
-import { shuttingDown } from '../entity/refusals.js';
 import type { StopReport } from '../entity/shutdown.js';
 import { Verdicts } from '../entity/verdicts.js';
 import { decodeReply, encodeReply } from '../message/codec.js';
 import { entityKey } from '../message/entity-key.js';
-import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
-import type { MessageRegistry } from '../message/message-registry.js';
-import type { ResolvedConfig } from '../runtime/config.js';
 import { Deadlines } from '../runtime/deadlines.js';
-import type { Logger } from '../runtime/logger.js';
-import type { Runtime } from '../runtime/runtime.js';
 import type { TimerHandle } from '../runtime/timers.js';
-import type { TypedEvents } from '../runtime/typed-events.js';
-import type { SharedWal } from '../wal/shared-wal.js';
 import { StaleEpochError } from '../wal/wal.js';
+import { bindTypes } from './bind-types.js';
+import type { ClusterDescription } from './cluster-description.js';
 import { ClusterDoor } from './cluster-door.js';
+import type { ClusterEngineOptions } from './cluster-engine-options.js';
 import { ClusterOperations } from './cluster-operations.js';
-import type { ClusterStore, ClusterView, NodeRecord } from './cluster-store.js';
+import type { ClusterView, NodeRecord } from './cluster-store.js';
 import { Heart } from './heart.js';
 import { leaseTimes } from './lease.js';
 import { MailRoom } from './mail-room.js';
 import { MasterOffice } from './master-office.js';
 import type { MembershipState } from './membership.js';
+import { refusalOf, stillInStore } from './node-refusals.js';
+import { Notices } from './notices.js';
 import { OfferSenders } from './offer-senders.js';
-import { holdBackMs } from './opening-guard.js';
+import { heldBackText } from './opening-guard.js';
 import { Outlook } from './outlook.js';
 import { handledTypes, ownRecord } from './own-record.js';
 import { RemoteWaits } from './remote-waits.js';
 import { ServerWatch } from './server-watch.js';
 import { Tenures } from './tenures.js';
-import type { Transport } from './transport/transport.js';
-
-export interface ClusterEngineOptions {
-  readonly runtime: Runtime;
-  readonly config: ResolvedConfig;
-  readonly wal: SharedWal;
-  /** Starts (stops) the write-ahead log and what it stands on. */
-  readonly startStore: () => Promise<void>;
-  readonly stopStore: () => Promise<void>;
-  readonly store: ClusterStore;
-  readonly transport: Transport;
-  /** Whether the server answers. Default: nobody asks. */
-  readonly ping?: (() => Promise<unknown>) | undefined;
-  readonly handlers: HandlerTable;
-  readonly registry: MessageRegistry;
-  readonly events: TypedEvents<LifecycleEvents>;
-  readonly logger: Logger;
-  /** Of the package. */
-  readonly version: string;
-}
 
 /** How often leases are looked after, milliseconds: a fraction of any lease that is allowed. */
 const UPKEEP_MS = 100;
@@ -95,7 +70,7 @@ export class ClusterEngine implements Engine {
   private upkeepTimer: TimerHandle | undefined;
   private sinceLook = 0;
   private recordState: NodeRecord['state'] = 'sender';
-  private noticed: () => void = () => {};
+  private readonly notices: Notices;
 
   constructor(private readonly options: ClusterEngineOptions) {
     const { runtime, config, wal, store, transport, handlers, registry, events, logger } = options;
@@ -103,6 +78,7 @@ export class ClusterEngine implements Engine {
     if (cluster === undefined) throw new Error('A cluster engine needs the configuration of a cluster.');
     const { clock, timers } = runtime;
     this.incarnation = runtime.freshId();
+    this.notices = new Notices(runtime);
     this.serverId = cluster.serverId ?? this.incarnation;
     const outlook = new Outlook(cluster.serviceGroup, this.serverId);
     this.outlook = outlook;
@@ -176,7 +152,7 @@ export class ClusterEngine implements Engine {
       opened: (tenure) => {
         this.recovered.interrupted += tenure.interrupted;
         this.recovered.putBack += tenure.putBack;
-        this.noticed();
+        this.notices.notice();
         events.emit('shardOpened', { shard: tenure.shard, epoch: tenure.epoch });
       },
       lost: (shard, error) => {
@@ -185,9 +161,7 @@ export class ClusterEngine implements Engine {
         if (!(error instanceof StaleEpochError)) void this.tenures.look();
       },
       heldBack: (shard, openings) => {
-        logger.error(
-          `Shard ${shard} was opened ${openings} times in a row and no node survived it: it is held back for ${holdBackMs(openings)} ms. "quarantine --reopen ${shard}" lets it be opened at once.`,
-        );
+        logger.error(heldBackText(shard, openings));
         events.emit('shardHeldBack', { shard, openings });
       },
       storeGone: (error) => this.lose(error),
@@ -211,7 +185,12 @@ export class ClusterEngine implements Engine {
       address: this.incarnation,
       serving: (shard) => this.tenures.serving(shard),
       sender: (shard) => this.senders.to(shard),
-      refusal: (subject, finishing) => this.refusal(subject, finishing),
+      refusal: (subject, finishing) =>
+        refusalOf(
+          { phase: this.phase, lostWith: this.lostWith, isDegraded: this.server.isDegraded },
+          subject,
+          finishing,
+        ),
       isFull: (type) => outlook.isFull(type),
       ask: (shard, { options: { headers }, ...query }, waiter) => this.mail.ask(shard, { ...query, headers }, waiter),
       withdraw: (shard, id) => {
@@ -305,7 +284,8 @@ export class ClusterEngine implements Engine {
       await store.start();
       await this.mail.open();
       const types = handledTypes(options.handlers);
-      if (Object.keys(types).length > 0) this.groupIndex = await this.bind(types);
+      if (Object.keys(types).length > 0)
+        this.groupIndex = await bindTypes({ store, wal, outlook: this.outlook }, types);
       await this.heart.join();
       this.heart.start();
       this.server.start();
@@ -371,25 +351,6 @@ export class ClusterEngine implements Engine {
     };
   }
 
-  /**
-   * Owners take in only types that are allowed in their shards, also owners that have no handlers for a type which is new
-   * to the group. So the types are allowed before anyone can learn from the binding that there are any to send.
-   */
-  private async bind(types: Record<string, readonly string[]>): Promise<number> {
-    const { store, wal } = this.options;
-    const { group, routes } = this.outlook;
-    const names = Object.keys(types);
-    const { bindings } = await store.view();
-    const isTaken = bindings.some(
-      ({ group: other, types: bound }) => other !== group && names.some((name) => Object.hasOwn(bound, name)),
-    );
-    // The store says what contradicts what, and no group without types is left behind.
-    if (isTaken) return store.bind(group, types);
-    const index = await store.bind(group, {});
-    await Promise.all(routes.shardsOf(index).map((shard) => wal.allowTypes(shard, names)));
-    return store.bind(group, types);
-  }
-
   private record(): Omit<NodeRecord, 'beat'> {
     const { config, handlers, version } = this.options;
     const { serverId, incarnation, recordState: state, share } = this;
@@ -405,7 +366,7 @@ export class ClusterEngine implements Engine {
       void this.office.decide(view, outlook.live, outlook.routes.slices, groupIndex, this.storeDegraded);
       this.tenures.want(outlook.division(groupIndex));
     }
-    this.noticed();
+    this.notices.notice();
   }
 
   private async waitForAnswers(endsAt: number): Promise<void> {
@@ -436,34 +397,23 @@ export class ClusterEngine implements Engine {
   }
 
   /** What the assignment gives this node is open here; at the latest after a lease, for what others hold takes as long. */
-  private async whenSettled(): Promise<void> {
-    const { clock, timers } = this.options.runtime;
-    const endsAt = clock.monotonic() + this.cluster.leaseMs;
-    const isSettled = (): boolean =>
-      this.phase !== 'running' || (this.outlook.hasTable && this.tenures.missing === 0) || clock.monotonic() >= endsAt;
-    while (!isSettled()) await this.notice(timers, UPKEEP_MS);
+  private whenSettled(): Promise<void> {
+    return this.notices.until(
+      () => this.phase !== 'running' || (this.outlook.hasTable && this.tenures.missing === 0),
+      this.cluster.leaseMs,
+      UPKEEP_MS,
+    );
   }
 
   /** Nobody's table gives this node a shard any more, or there is nobody who could take them. */
-  private async whenOthersHaveNoted(): Promise<void> {
-    const { clock, timers } = this.options.runtime;
-    const endsAt = clock.monotonic() + TAKE_NOTE_MS;
+  private whenOthersHaveNoted(): Promise<void> {
     const { outlook } = this;
-    while (outlook.hasOthersUp(outlook.group) && outlook.isNamed && clock.monotonic() < endsAt) {
-      await this.notice(timers, UPKEEP_MS / 4);
-      await this.heart.now();
-    }
-  }
-
-  private async notice(timers: Runtime['timers'], limitMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = timers.set(resolve, limitMs);
-      this.noticed = () => {
-        timers.clear(timer);
-        resolve();
-      };
-    });
-    this.noticed = () => {};
+    return this.notices.until(
+      () => !outlook.hasOthersUp(outlook.group) || !outlook.isNamed,
+      TAKE_NOTE_MS,
+      UPKEEP_MS / 4,
+      () => this.heart.now(),
+    );
   }
 
   private lose(error: Error): void {
@@ -476,50 +426,4 @@ export class ClusterEngine implements Engine {
     this.options.logger.error('This node has stopped.', error);
     this.options.events.emit('fatal', { error });
   }
-
-  private refusal(subject: ErrorSubject, finishing: boolean): AtomicQueuesError | undefined {
-    if (this.phase === 'accepting' || this.phase === 'running' || (this.phase === 'draining' && finishing)) {
-      if (!this.server.isDegraded) return undefined;
-      return new AtomicQueuesError(
-        'STORE_DEGRADED',
-        'Redis does not answer at the moment; nothing was kept of this message.',
-        { subject },
-      );
-    }
-    if (this.phase === 'lost') {
-      return new AtomicQueuesError('STORE_DEGRADED', `This node has stopped: ${this.lostWith?.message ?? ''}`, {
-        subject,
-        retryable: false,
-      });
-    }
-    return shuttingDown(subject);
-  }
-}
-
-export interface ClusterDescription {
-  readonly serverId: string;
-  readonly serviceGroup: string;
-  /** `serverId` of who places the group's shards; undefined when nobody has yet. */
-  readonly master: string | undefined;
-  readonly isMaster: boolean;
-  /** Every live node, of all groups. */
-  readonly nodes: readonly NodeRecord[];
-  /** Shards that this node has. */
-  readonly shards: readonly {
-    readonly shard: number;
-    readonly epoch: number;
-    /** Messages waiting in it. */
-    readonly pending: number;
-    readonly state: 'opening' | 'serving' | 'leaving' | 'ended';
-  }[];
-  /** Shards that this node holds back because nobody survived opening them so many times in a row (M13). */
-  readonly heldBack: readonly { readonly shard: number; readonly openings: number }[];
-}
-
-function stillInStore(messageId: string, subject: ErrorSubject): AtomicQueuesError {
-  return new AtomicQueuesError(
-    'SHUTTING_DOWN',
-    `This node has stopped. Message ${messageId} is in the store and runs on another node; do not send it again.`,
-    { subject: { ...subject, messageId }, retryable: false },
-  );
 }

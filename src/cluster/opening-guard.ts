@@ -62,3 +62,8 @@ export class OpeningGuard {
     return !anyFresh && nowMs - suspect.sinceMs >= holdBackMs(suspect.openings);
   }
 }
+
+/** For people. */
+export function heldBackText(shard: number, openings: number): string {
+  return `Shard ${shard} was opened ${openings} times in a row and no node survived it: it is held back for ${holdBackMs(openings)} ms. "quarantine --reopen ${shard}" lets it be opened at once.`;
+}
