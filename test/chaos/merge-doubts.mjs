@@ -15,9 +15,8 @@ export function factsOfDoubts(log, { groups, firstCalled, openings }, finalEvent
     return [{ event, position }];
   });
   if (doubts.length === 0) return [];
-  const left = new Set(
-    finalEvents.flatMap(({ pending, deadLetters }) => [...pending, ...deadLetters.map(({ id }) => id)]),
-  );
+  const letters = new Map(finalEvents.flatMap(({ deadLetters }) => deadLetters.map(({ id, reason }) => [id, reason])));
+  const left = new Set([...finalEvents.flatMap(({ pending }) => pending), ...letters.keys()]);
   const signs = signsOf(log, new Set(doubts.flatMap(({ event }) => event.wishes.map(({ id }) => id))));
   const decided = new Set();
   return doubts.flatMap(({ event, position }) =>
@@ -32,6 +31,10 @@ export function factsOfDoubts(log, { groups, firstCalled, openings }, finalEvent
       const isGone = next === undefined && !left.has(id) && !known.some(({ type }) => type === 'ended');
       if (t === 'complete' && isGone) {
         return [{ place: position + 0.5, event: { type: 'ended', id, state: 'completed', ...told } }];
+      }
+      // It may have been buried by someone later, but not as failed without anyone telling.
+      if (t === 'fail' && letters.get(id) === 'failed' && !known.some(({ type }) => type === 'ended')) {
+        return [{ place: position + 0.5, event: { type: 'ended', id, state: 'failed', ...told } }];
       }
       const runsAgain = next?.type === 'dispatched' || (next === undefined && left.has(id));
       if (t === 'retry' && runsAgain) {

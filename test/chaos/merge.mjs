@@ -7,6 +7,7 @@
  * - An answer that a waiter read from the store stands behind the verdict, when the owner's commit was on its way.
  * - A handler of a process that stood still (SIGSTOP, or a blocked event loop) counts as given up when another node opens
  *   its shard; so does what its process tells of it later.
+ * - What a process had noted, but not written, when it was stopped stands where it was noted.
  * - What a commit did whose answer was lost for good is read from what came after (`merge-doubts.mjs`).
  *
  * Nothing else is moved or forgiven: a commit that was sent after the newer opening, or a handler of a process that could
@@ -37,6 +38,7 @@ export function mergeLog(lines, finalEvents) {
   const placed = log.map((event, index) => ({ event, place: index, index }));
   const index = indexOf(log);
   moveLateNews(placed, index);
+  moveUnwritten(placed, log);
   moveEarlyAnswers(placed, log, index);
   for (const { place, event } of factsOfDoubts(log, index, finalEvents)) placed.push({ event, place, index: place });
   placed.sort((a, b) => a.place - b.place || a.index - b.index);
@@ -78,6 +80,25 @@ function moveLateNews(placed, { called, openings, groups }) {
     if ((called.get(via) ?? Number.POSITIVE_INFINITY) > newer.position) continue;
     for (const position of positions) placed[position].place = newer.position - 0.5;
   }
+}
+
+/** A process that is stopped in the middle of a note writes it when it goes on, with the time at which it made it. */
+function moveUnwritten(placed, log) {
+  const stalls = log.filter(({ type }) => type === 'stalled');
+  const last = new Map();
+  let latest = 0;
+  log.forEach(({ node, seq, at, via }, position) => {
+    if (!(seq > 0)) return;
+    // It stood still as soon as it had made the note, and others were far ahead when it was written.
+    const stood = stalls.some(
+      (stall) =>
+        stall.node === node && Math.abs(at - (stall.at - stall.ms)) <= STALL_SLACK_MS && latest - at > stall.ms / 2,
+    );
+    const before = last.get(node);
+    if (stood && via === undefined && before !== undefined) placed[position].place = placed[before].place + 0.1;
+    else last.set(node, position);
+    latest = Math.max(latest, at);
+  });
 }
 
 function moveEarlyAnswers(placed, log, { called }) {

@@ -1,0 +1,80 @@
+/** How the log of a chaos round is put in the order of the store: what a stopped process tells late, and lost answers. */
+import { expect, it } from 'vitest';
+
+interface LogEvent {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+interface MergeScript {
+  mergeLog(
+    lines: readonly LogEvent[],
+    finalEvents: readonly LogEvent[],
+  ): {
+    readonly history: readonly LogEvent[];
+  };
+}
+
+const script = new URL('../../chaos/merge.mjs', import.meta.url).href;
+const { mergeLog } = (await import(script)) as MergeScript;
+
+const started = { type: 'started', id: 'm', attempt: 1, node: 'n1', seq: 3, at: 1_010 };
+const handlerEnded = { type: 'handlerEnded', id: 'm', attempt: 1, node: 'n1', seq: 4, at: 7_010 };
+
+/** n1 is stopped at 1,010 and awakes at 7,000; n2 opens its shard meanwhile. */
+function stopped(late: readonly LogEvent[]): readonly LogEvent[] {
+  return [
+    { type: 'nodeStarted', node: 'n1', seq: 1, at: 900 },
+    { type: 'nodeStarted', node: 'n2', seq: 1, at: 900 },
+    { type: 'commitCalled', shard: 0, epoch: 1, number: 1, node: 'n1', seq: 1, at: 1_000 },
+    { type: 'dispatched', id: 'm', attempt: 1, shard: 0, epoch: 1, node: 'n1', seq: 2, at: 1_005, via: '0/1/1' },
+    { type: 'opened', shard: 0, epoch: 2, node: 'n2', seq: 2, at: 4_000 },
+    { type: 'ended', id: 'm', state: 'interrupted', node: 'n2', seq: 3, at: 4_001, via: '0/2/1' },
+    { type: 'enqueueCalled', call: 'c', node: 'n2', seq: 4, at: 6_990 },
+    ...late,
+    { type: 'stalled', ms: 5_990, node: 'n1', seq: 0, at: 7_000 },
+  ];
+}
+
+const typesOf = (history: readonly LogEvent[], id: string): readonly unknown[] =>
+  history.filter((event) => event['id'] === id).map(({ type }) => type);
+
+it('places a start that was noted before the process was stopped, and written when it awoke, where it was noted', () => {
+  const { history } = mergeLog(stopped([started, handlerEnded]), []);
+  expect(typesOf(history, 'm')).toEqual(['dispatched', 'started', 'abandoned', 'ended']);
+});
+
+it('leaves a start that was noted after the process awoke where it is', () => {
+  const { history } = mergeLog(stopped([{ ...started, at: 7_005 }, handlerEnded]), []);
+  expect(typesOf(history, 'm')).toEqual(['dispatched', 'ended', 'started', 'handlerEnded']);
+});
+
+const failing = (id: string): readonly LogEvent[] => [
+  { type: 'nodeStarted', node: 'n1', seq: 1, at: 900 },
+  { type: 'commitCalled', shard: 0, epoch: 1, number: 7, node: 'n1', seq: 2, at: 1_000 },
+  { type: 'enqueueCalled', call: 'c', node: 'n1', seq: 3, at: 1_200 },
+  { type: 'doubt', shard: 0, epoch: 1, number: 7, wishes: [{ t: 'fail', id }], node: 'n1', seq: 0, at: 1_300 },
+];
+const final = (reason: string): readonly LogEvent[] => [
+  { type: 'final', counts: {}, pending: [], deadLetters: [{ id: 'm', reason }] },
+];
+
+it('knows by the dead letter that a commit with a failure was applied whose answer was lost', () => {
+  const { history } = mergeLog(failing('m'), final('failed'));
+  expect(history.map(({ type, state }) => state ?? type)).toEqual([
+    'nodeStarted',
+    'commitCalled',
+    'failed',
+    'enqueueCalled',
+    'final',
+  ]);
+});
+
+it('does not believe in the failure when the message was interrupted later, or is no dead letter', () => {
+  for (const [id, reason] of [
+    ['m', 'interrupted'],
+    ['other', 'failed'],
+  ] as const) {
+    expect(mergeLog(failing(id), final(reason)).history.map(({ type }) => type)).not.toContain('ended');
+  }
+});
