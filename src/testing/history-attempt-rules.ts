@@ -71,9 +71,9 @@ function wasLeft({ abandoned, life, lastStart }: MessageTrack, epoch: number | u
   return epoch !== undefined && before !== undefined && epoch > before;
 }
 
-/** A state-only attempt that left nothing durable does not count. */
+/** A state-only attempt that left nothing durable does not count; nor does one that was marked and never started. */
 function startsCounted({ starts }: MessageTrack, { rules }: EntityTrack, attempt: number): number {
-  return rules.stateOnly ? attempt : starts + 1;
+  return rules.stateOnly ? Math.min(attempt, starts + 1) : starts + 1;
 }
 
 function startsAllowed(message: MessageTrack, entity: EntityTrack): number {

@@ -325,6 +325,34 @@ describe('a state-only handler in a history', () => {
     expect(takenOver).toEqual([]);
   });
 
+  it('loses no attempt by a mark that nothing was started under, and has no more attempts than it may (I2)', () => {
+    const failed = (recorder: HistoryRecorder, attempt: number) => {
+      recorder.record({ type: 'handlerEnded', id: 'm1', attempt, ok: false });
+      recorder.record({ type: 'dispatched', id: 'm1', attempt });
+      recorder.record({ type: 'retried', id: 'm1', reason: 'failed', notBefore: 0 });
+    };
+    const marked = history((recorder, start) => {
+      start(1, 1);
+      failed(recorder, 1);
+      recorder.record({ type: 'dispatched', id: 'm1', attempt: 2 });
+      recorder.record({ type: 'crashed' });
+      recorder.start();
+      recorder.record({ type: 'opened', shard: 0, epoch: 2 });
+      recorder.record({ type: 'retried', id: 'm1', reason: 'interrupted', notBefore: 0 });
+      recorder.record({ type: 'dispatched', id: 'm1', attempt: 3 });
+      start(3, 2);
+    });
+    expect(marked).toEqual([]);
+    const tooOften = history((recorder, start) => {
+      for (const attempt of [1, 2]) {
+        start(attempt, 1);
+        failed(recorder, attempt);
+      }
+      start(3, 1);
+    });
+    expect(tooOften).toContain('I2');
+  });
+
   it('runs again ahead of what ran behind it under a lost owner, unless that became durable (I2, I4)', () => {
     const overtaking = (isDurable: boolean) => {
       const sink = new HistoryBuffer();
