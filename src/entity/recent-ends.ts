@@ -8,7 +8,10 @@
 import { base36 } from '../wal/owner-ids.js';
 import type { FinalState } from '../wal/transition.js';
 
-/** Ends remembered of each kind of id: at least this many, at most twice as many. A power of two. */
+/**
+ * Ends remembered. Of ids by number: the last one for each number modulo this, which are the latest as long as no more than
+ * this many are in line. Of others: at least this many, at most twice as many. A power of two.
+ */
 const GENERATION_SIZE = 4096;
 
 const STATES: readonly FinalState[] = ['completed', 'failed', 'interrupted', 'expired', 'cancelled'];

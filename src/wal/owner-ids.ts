@@ -1,6 +1,6 @@
 /**
- * How the ids begin that an owner gives to messages, a number in base 36 following: no two openings of any shard share it, since two shards may have an
- * owner of the same epoch.
+ * How the ids begin that an owner gives to messages, a number in base 36 following: no two openings of any shard share it,
+ * since two shards may have an owner of the same epoch.
  */
 export function ownerIdPrefix(clusterId: string, shard: number, epoch: number): string {
   const place = shard === 0 ? '' : `.${shard.toString(36)}`;

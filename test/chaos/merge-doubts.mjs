@@ -32,8 +32,11 @@ export function factsOfDoubts(log, { groups, firstCalled, openings }, finalEvent
       if (t === 'complete' && isGone) {
         return [{ place: position + 0.5, event: { type: 'ended', id, state: 'completed', ...told } }];
       }
-      // It may have been buried by someone later, but not as failed without anyone telling.
-      if (t === 'fail' && letters.get(id) === 'failed' && !known.some(({ type }) => type === 'ended')) {
+      // Whoever started it later may have buried it and died before telling.
+      const isBuried =
+        next === undefined && letters.get(id) === 'failed' && !known.some(({ type }) => type === 'ended');
+      if (t === 'fail' && isBuried && !decided.has(`fail ${id}`)) {
+        decided.add(`fail ${id}`);
         return [{ place: position + 0.5, event: { type: 'ended', id, state: 'failed', ...told } }];
       }
       const runsAgain = next?.type === 'dispatched' || (next === undefined && left.has(id));

@@ -87,16 +87,19 @@ function moveUnwritten(placed, log) {
   const stalls = log.filter(({ type }) => type === 'stalled');
   const last = new Map();
   let latest = 0;
-  log.forEach(({ node, seq, at, via }, position) => {
+  log.forEach(({ type, node, seq, at, via }, position) => {
     if (!(seq > 0)) return;
     // It stood still as soon as it had made the note, and others were far ahead when it was written.
     const stood = stalls.some(
       (stall) =>
         stall.node === node && Math.abs(at - (stall.at - stall.ms)) <= STALL_SLACK_MS && latest - at > stall.ms / 2,
     );
-    const before = last.get(node);
-    if (stood && via === undefined && before !== undefined) placed[position].place = placed[before].place + 0.1;
-    else last.set(node, position);
+    // What the store did for it has its place by the commit, or by the opening.
+    if (stood && via === undefined && type !== 'opened') {
+      let noted = position - 1;
+      while (noted >= 0 && !(log[noted].seq > 0 && (noted === last.get(node) || log[noted].at <= at))) noted -= 1;
+      placed[position].place = placed[Math.max(0, noted)].place + 0.1;
+    } else last.set(node, position);
     latest = Math.max(latest, at);
   });
 }

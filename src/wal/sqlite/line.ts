@@ -10,15 +10,18 @@ import type { StoredMessage } from '../transition.js';
 import { insertMessages } from './message-inserts.js';
 import { settlingPage } from './pages.js';
 import { HEAD_COLUMNS, type HeadRow, type MessageRow, rowOfMessage, type SettlingRow } from './rows.js';
-import { STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
+import { STATE_DISPATCHED } from './schema.js';
 import type { Statements } from './statements.js';
 
 /** From this many rows on, one statement for all of them is faster than one each. */
 const SET_ROWS_MIN = 8;
-/** Waiting messages of which something is kept in memory at most. */
+/** Waiting messages whose flags are kept in memory at most. */
 const RECENT_MAX = 65_536;
 
-/** What is kept of a row in memory. Without the entity, whose strings are there anyway, it has to be read. */
+/**
+ * What is kept of a message in flight. The entity only if it started with its append, as those of idle entities do: its
+ * strings are in memory anyway while the handler runs, and those of thousands that wait would not be.
+ */
 type KnownRow = Pick<MessageRow, 'flags'> & Partial<Pick<MessageRow, 'entity_type' | 'entity_id'>>;
 
 /** What a dispatch must know of a waiting message. */
@@ -27,8 +30,8 @@ const WAITING_COLUMNS = 'seq, state, attempt, not_before, expires_at, flags';
 
 export class Line {
   #inFlight = new Map<number, KnownRow>();
-  /** Some waiting messages that never started and have neither back-off nor deadline. */
-  readonly #recent = new Map<number, KnownRow>();
+  /** Flags of some waiting messages that never started and have neither back-off nor deadline. */
+  readonly #recent = new Map<number, number>();
   #fetched = new Map<number, WaitingRow>();
   readonly #settling = new Map<number, SettlingRow>();
   #inserts: MessageRow[] = [];
@@ -57,7 +60,7 @@ export class Line {
 
   /** Flags of a message that certainly waits, never started and is due; undefined: look at its row. */
   flagsRecent(seq: number): number | undefined {
-    return this.#recent.get(seq)?.flags;
+    return this.#recent.get(seq);
   }
 
   /** Reads the messages in flight anew, `count` of them; the search ends when it has found them. */
@@ -67,21 +70,21 @@ export class Line {
       count,
     );
     this.#inFlight = new Map(rows.map((row) => [row.seq, known(row)]));
+    this.#recent.clear();
     return rows;
   }
 
   append(row: MessageRow): void {
     this.#inserts.push(row);
     if (row.state === STATE_DISPATCHED) this.#mark(row.seq, known(row));
-    else if (row.expires_at === null && this.#recent.size < RECENT_MAX) this.#recent.set(row.seq, known(row));
+    else if (row.expires_at === null && this.#recent.size < RECENT_MAX) this.#recent.set(row.seq, row.flags);
   }
 
   /** Marks a waiting message as started; its attempt grows by one. */
   start(seq: number, flags: number): void {
-    const row = this.#recent.get(seq) ?? { flags };
     this.#starts.push(seq);
     this.#recent.delete(seq);
-    this.#mark(seq, row);
+    this.#mark(seq, { flags });
   }
 
   /** Takes a message out of the line, whatever its state. */
@@ -198,12 +201,11 @@ export class Line {
     this.#recent.clear();
   }
 
-  /** What memory says of a row, if it has all that is asked for. */
+  /** What memory says of a message in flight, if it has all that is asked for. */
   #known(seq: number): SettlingRow | undefined {
-    const inFlight = this.#inFlight.get(seq);
-    const { flags, entity_type, entity_id } = inFlight ?? this.#recent.get(seq) ?? NOTHING;
+    const { flags, entity_type, entity_id } = this.#inFlight.get(seq) ?? NOTHING;
     if (entity_type === undefined || entity_id === undefined) return undefined;
-    return { seq, state: inFlight === undefined ? STATE_ENQUEUED : STATE_DISPATCHED, flags, entity_type, entity_id };
+    return { seq, state: STATE_DISPATCHED, flags, entity_type, entity_id };
   }
 
   #mark(seq: number, row: KnownRow): void {

@@ -84,9 +84,17 @@ describe('a commit', () => {
     expect(await ran(...endings(4, 64))).toEqual(['DELETE FROM']);
     await ran(...Array.from({ length: 64 }, () => series.append()));
     expect(await ran(...endings(68, 64, () => ({ state: STATE })))).toEqual([
+      'SELECT json_group_array',
       'DELETE FROM',
       ...Array.from({ length: 8 }, () => 'INSERT INTO'),
     ]);
+    // What was marked with its append is known.
+    await ran(...Array.from({ length: 64 }, () => series.append(true)));
+    const settled = Array.from(
+      { length: 64 },
+      (_, index) => ({ type: 'complete', seq: 132 + index, state: STATE }) as const,
+    );
+    expect(await ran(...settled)).toEqual(['DELETE FROM', ...Array.from({ length: 8 }, () => 'INSERT INTO')]);
     await wal.stop();
   });
 });

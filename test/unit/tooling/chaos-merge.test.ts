@@ -49,6 +49,21 @@ it('leaves a start that was noted after the process awoke where it is', () => {
   expect(typesOf(history, 'm')).toEqual(['dispatched', 'ended', 'started', 'handlerEnded']);
 });
 
+it('hides no start that was made after another node had opened the shard, whatever its process did next', () => {
+  const early = stopped([]).filter(({ node, at }) => node !== 'n2' || (at as number) <= 4_001);
+  const { history } = mergeLog(
+    [
+      ...early.filter(({ type }) => type !== 'stalled'),
+      { type: 'enqueueCalled', call: 'c', node: 'n2', seq: 4, at: 8_990 },
+      { ...started, at: 5_000 },
+      { type: 'stalled', ms: 3_990, node: 'n1', seq: 0, at: 9_000 },
+    ],
+    [],
+  );
+  expect(typesOf(history, 'm')).toEqual(['dispatched', 'ended', 'started']);
+  expect(history.map(({ type }) => type).indexOf('opened')).toBeLessThan(history.length - 2);
+});
+
 const failing = (id: string): readonly LogEvent[] => [
   { type: 'nodeStarted', node: 'n1', seq: 1, at: 900 },
   { type: 'commitCalled', shard: 0, epoch: 1, number: 7, node: 'n1', seq: 2, at: 1_000 },
@@ -68,6 +83,13 @@ it('knows by the dead letter that a commit with a failure was applied whose answ
     'enqueueCalled',
     'final',
   ]);
+});
+
+it('does not believe in the failure when the message was started again by someone who died before telling more', () => {
+  const again = { type: 'dispatched', id: 'm', attempt: 2, shard: 0, epoch: 2, node: 'n2', seq: 1, at: 1_250 };
+  const [begun, called, later, doubt] = failing('m') as readonly [LogEvent, LogEvent, LogEvent, LogEvent];
+  const { history } = mergeLog([begun, called, later, again, doubt], final('failed'));
+  expect(history.map(({ type }) => type)).not.toContain('ended');
 });
 
 it('does not believe in the failure when the message was interrupted later, or is no dead letter', () => {
