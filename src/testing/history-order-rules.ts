@@ -47,7 +47,9 @@ export function noteStartedCall(ledger: HistoryLedger, y: MessageTrack): void {
 
 /** A run of an owner that was lost since, without a durable start or end: it has not happened (I2). */
 function leftNothing({ entity, ended, held, lastStart }: MessageTrack, seen: Seen<Started>): boolean {
-  if (entity?.rules.stateOnly !== true || ended !== undefined || held !== undefined) return false;
+  if (entity?.rules.stateOnly !== true || held !== undefined) return false;
+  // Withdrawn, or past its deadline: its next owner knew of no start.
+  if (ended !== undefined && ended.event.state !== 'cancelled' && ended.event.state !== 'expired') return false;
   const { epoch } = seen.event;
   const before = lastStart?.event.epoch;
   return epoch !== undefined && before !== undefined && before < epoch;

@@ -354,7 +354,7 @@ describe('a state-only handler in a history', () => {
   });
 
   it('runs again ahead of what ran behind it under a lost owner, unless that became durable (I2, I4)', () => {
-    const overtaking = (isDurable: boolean) => {
+    const overtaking = (outcome?: 'completed' | 'cancelled' | 'expired') => {
       const sink = new HistoryBuffer();
       const recorder = new HistoryRecorder({ node: 'a', sink });
       recorder.start();
@@ -369,13 +369,14 @@ describe('a state-only handler in a history', () => {
         recorder.record({ type: 'started', id, ...line, attempt: 1, shard: 0, epoch: 1 });
         recorder.record({ type: 'handlerEnded', id, attempt: 1, ok: true });
       }
-      if (isDurable) recorder.record({ type: 'ended', id: 'm2', state: 'completed' });
+      if (outcome !== undefined) recorder.record({ type: 'ended', id: 'm2', state: outcome });
       recorder.record({ type: 'opened', shard: 0, epoch: 2 });
       recorder.record({ type: 'started', id: 'm1', ...line, attempt: 1, shard: 0, epoch: 2 });
       return checkHistory(sink.events, rules).violations.map(({ invariant }) => invariant);
     };
-    expect(overtaking(false)).toEqual([]);
-    expect(overtaking(true)).toContain('I4');
+    expect(overtaking()).toEqual([]);
+    expect(overtaking('completed')).toContain('I4');
+    for (const withdrawn of ['cancelled', 'expired'] as const) expect(overtaking(withdrawn)).not.toContain('I4');
   });
 
   it('starts neither twice under one owner, nor after its end was durable, nor more often than it may (I2)', () => {
