@@ -14,7 +14,7 @@ import { HistoryFile, HistoryRecorder, recordFinal, recordWal } from 'atomic-que
 import { EffectsFile } from './effects-file.mjs';
 import { addHandlers } from './handlers.mjs';
 import { Load } from './load.mjs';
-import { lyingWal } from './lying-wal.mjs';
+import { HeldClock, lyingWal } from './lying-wal.mjs';
 
 const plan = JSON.parse(process.argv[2]);
 const tell = (letter) => writeSync(3, letter);
@@ -62,14 +62,16 @@ const effects = new EffectsFile(join(plan.folder, 'effects.jsonl'));
 const recorder = new HistoryRecorder({ node: 'node', sink: history, now: Date.now });
 recorder.start();
 
+const heldClock = plan.bug === undefined ? undefined : new HeldClock();
 const store = new SqliteWal({
   path: join(plan.folder, 'store.db'),
   durability: plan.durability,
   logBytes: plan.logBytes,
   verifyLineOrder: plan.verifyLineOrder,
+  ...(heldClock !== undefined && { clock: heldClock }),
 });
 const callOf = (envelope) => JSON.parse(envelope.payload).call;
-const wal = recordWal(plan.bug === undefined ? store : lyingWal(store, plan.bug), recorder, callOf);
+const wal = recordWal(heldClock === undefined ? store : lyingWal(store, plan.bug, heldClock), recorder, callOf);
 const bad = (words) => effects.append({ a: 'error', words });
 const node = createNode({
   wal,

@@ -8,8 +8,34 @@ import { MemoryWal } from '../../../dist/wal/memory/memory-wal.js';
 
 const HONEST_COMMITS = 40;
 
-export function lyingWal(store, bug) {
-  const memory = new MemoryWal({ clock: { now: Date.now }, clusterId: 'memory' });
+/**
+ * One clock for both stores, which stands still during a commit: were the store below a millisecond behind, it would
+ * refuse the start of a delayed message that memory has just taken, and the engine would die of that instead of the bug.
+ */
+export class HeldClock {
+  #held;
+
+  now() {
+    return this.#held ?? Date.now();
+  }
+
+  monotonic() {
+    return performance.now();
+  }
+
+  async hold(work) {
+    this.#held = Date.now();
+    try {
+      return await work();
+    } finally {
+      this.#held = undefined;
+    }
+  }
+}
+
+/** `clock` is the clock of the store too. */
+export function lyingWal(store, bug, clock) {
+  const memory = new MemoryWal({ clock, clusterId: 'memory' });
   let commits = 0;
   let number = 0;
   const kept = (transitions) => {
@@ -29,13 +55,14 @@ export function lyingWal(store, bug) {
       if (opened.epoch !== epoch) throw new Error('A lying store needs a fresh one below it.');
       return opened;
     },
-    commit: async (request) => {
-      commits += 1;
-      const answer = await memory.commit(request);
-      const transitions = kept(request.transitions);
-      if (transitions.length > 0) await store.commit({ ...request, number: ++number, transitions });
-      return answer;
-    },
+    commit: (request) =>
+      clock.hold(async () => {
+        commits += 1;
+        const answer = await memory.commit(request);
+        const transitions = kept(request.transitions);
+        if (transitions.length > 0) await store.commit({ ...request, number: ++number, transitions });
+        return answer;
+      }),
   };
   return new Proxy(memory, {
     get: (target, name) => {
