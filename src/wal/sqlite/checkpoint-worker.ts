@@ -4,9 +4,9 @@
  *
  * `copy`: copies the log into the store while commits go on. A second connection keeps a snapshot open meanwhile, so that
  *   the log cannot start over under the main thread, which would then have to flush its header.
- * `finish`: sent while commits are held: copies the rest, cuts the log to nothing, and makes the first write of the new
- *   one itself, which is the write that flushes.
- * `inbox`: the same for the inbox's log, in one go.
+ * `finish`: sent while commits are held: copies the rest, lets the log start over, and makes the first write of the new
+ *   round itself, which is the write that flushes. The file keeps its length and is written over.
+ * `inbox`: copies the inbox's log and cuts it to nothing, in one go.
  */
 export const CHECKPOINT_WORKER = `
 'use strict';
@@ -24,7 +24,7 @@ const store = open(workerData.path);
 const keeper = open(workerData.path);
 const inbox = open(workerData.inboxPath);
 const passive = store.prepare('PRAGMA wal_checkpoint(PASSIVE)');
-const truncate = store.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
+const restart = store.prepare('PRAGMA wal_checkpoint(RESTART)');
 const firstWrite = store.prepare('UPDATE upkeep SET log_restarts = log_restarts + 1 WHERE one = 1');
 const look = keeper.prepare('SELECT log_restarts FROM upkeep');
 let keeping = false;
@@ -54,9 +54,9 @@ const work = {
   },
   finish() {
     letGo();
-    const { busy } = truncate.get();
+    const { busy } = restart.get();
     if (busy === 0) firstWrite.run();
-    return { cut: busy === 0 };
+    return { restarted: busy === 0 };
   },
   inbox() {
     inbox.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();

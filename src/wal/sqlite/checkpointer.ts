@@ -27,12 +27,15 @@ type Step = 'copy' | 'finish' | 'inbox' | 'stop';
 
 interface StepResult {
   readonly step: Step;
-  readonly cut?: boolean;
+  readonly restarted?: boolean;
   readonly failed?: string;
 }
 
-/** The size is looked at after this many commits (1.5 µs each time). */
-const COMMITS_PER_LOOK = 4;
+/** The log is looked at after this many commits when they are large, or after so many when they are small. */
+const LARGE_COMMITS_PER_LOOK = 4;
+const SMALL_COMMITS_PER_LOOK = 16;
+/** Commits that added no more than this from one look to the next are small. A look costs 5 to 20 µs. */
+const SMALL_GROWTH_BYTES = 128 * 1024;
 /** While the log is at this multiple of `startBytes`, commits are held until it is copied. */
 const HOLD_FACTOR = 2.25;
 /**
@@ -49,7 +52,8 @@ export class Checkpointer {
   #waiting: { step: Step; resolve: (result: StepResult) => void } | undefined;
   #queue: Promise<void> = Promise.resolve();
   #gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
-  #commits = 0;
+  #commitsUntilLook = LARGE_COMMITS_PER_LOOK;
+  #seenBytes = 0;
   #running = false;
   #stopped = false;
   #nextBytes: number;
@@ -88,11 +92,14 @@ export class Checkpointer {
 
   /** Called after each commit. */
   committed(): void {
-    this.#commits += 1;
-    if (this.#commits < COMMITS_PER_LOOK) return;
-    this.#commits = 0;
+    this.#commitsUntilLook -= 1;
+    if (this.#commitsUntilLook > 0) return;
     const { log } = this.#options;
     const { bytes } = log;
+    const grown = bytes < this.#seenBytes ? bytes : bytes - this.#seenBytes;
+    const isSmall = grown <= SMALL_GROWTH_BYTES;
+    this.#commitsUntilLook = isSmall ? SMALL_COMMITS_PER_LOOK : LARGE_COMMITS_PER_LOOK;
+    this.#seenBytes = bytes;
     if (bytes < this.#flushedBytes) this.#flushedBytes = bytes;
     if (bytes - this.#flushedBytes >= FLUSH_BYTES && log.flushing === undefined) {
       this.#flushedBytes = bytes;
@@ -141,8 +148,8 @@ export class Checkpointer {
     this.lastFailure = result.failed;
     this.#running = false;
     this.#release();
-    const cut = result.failed === undefined && result.cut === true;
-    this.#nextBytes = cut ? startBytes : log.bytes + startBytes / 2;
+    const restarted = result.failed === undefined && result.restarted === true;
+    this.#nextBytes = restarted ? startBytes : log.bytes + startBytes / 2;
   }
 
   async #copyAndFinish(): Promise<StepResult> {
@@ -155,7 +162,7 @@ export class Checkpointer {
   #checkpointHere(): StepResult {
     try {
       this.#options.checkpointHere();
-      return { step: 'finish', cut: true };
+      return { step: 'finish', restarted: true };
     } catch (error) {
       return { step: 'finish', failed: String(error) };
     }

@@ -1,9 +1,10 @@
 /**
- * The `-wal` file of the store as a file: its size, and flushing it to the disk from libuv's thread pool. SQLite keeps its
- * locks on other files, so opening and closing this one beside it is safe.
+ * The `-wal` file of the store as a file: what is in it, and flushing it to the disk from libuv's thread pool. SQLite keeps
+ * its locks on other files, so opening and closing this one beside it is safe.
  */
-import { closeSync, fdatasync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, openSync } from 'node:fs';
 import type { SqliteDatabase } from './driver.js';
+import { LogFill } from './log-fill.js';
 
 /**
  * Copies what is left of a connection's log before it is closed, if no other process is reading it. SQLite does that by
@@ -20,12 +21,14 @@ export function cutLog(db: SqliteDatabase): void {
 
 export class LogFile {
   readonly #fd: number;
+  readonly #fill: LogFill;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #closed = false;
 
   constructor(path: string) {
     this.#fd = openSync(path, 'r+');
+    this.#fill = new LogFill(this.#fd);
   }
 
   /** A flush that is under way. */
@@ -33,8 +36,9 @@ export class LogFile {
     return this.#running;
   }
 
+  /** Bytes of the log since it last started over; the file may be longer. */
   get bytes(): number {
-    return fstatSync(this.#fd).size;
+    return this.#fill.bytes;
   }
 
   /** Resolves when all that was written before the call is on the disk. Calls during a flush share the next one. */

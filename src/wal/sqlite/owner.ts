@@ -67,7 +67,7 @@ export function startOwner(options: OwnerOptions): { readonly owner: Owner; read
       path,
       inboxPath: inboxOptions.path,
       workerModule: driver.workerModule,
-      checkpointHere: () => void db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get(),
+      checkpointHere: () => void db.prepare('PRAGMA wal_checkpoint(RESTART)').get(),
       log,
       flushFailed: options.flushFailed,
       startBytes: logBytes,

@@ -8,6 +8,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fsyncSync,
   openSync,
   readlinkSync,
@@ -19,6 +20,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { SqliteDatabase, SqliteDriver } from './driver.js';
 import { fatalStoreError } from './errors.js';
 import { inboxOwner, inboxPath } from './inbox.js';
+import { LogFill } from './log-fill.js';
 import { OwnerLock, type OwnerNote, ownNote } from './owner-lock.js';
 import { APPLICATION_ID, createStore, FORMAT_VERSION } from './schema.js';
 import { formatOf, OLDEST_FORMAT, upgradeStore } from './schema-upgrade.js';
@@ -29,9 +31,6 @@ import { prepareLineIndex } from './waiting-lines.js';
  * messages took 12 % longer (measured; plain messages do not care).
  */
 const PAGE_BYTES = 4096;
-/** Headers of a log and of each frame in it. */
-const LOG_HEADER_BYTES = 32;
-const FRAME_HEADER_BYTES = 24;
 const CACHE_KIB = 16_384;
 /** Links that are followed for a file that is not there yet; a circle of links ends here. */
 const LINKS_MAX = 40;
@@ -181,12 +180,20 @@ function checkWhole(db: SqliteDatabase, path: string): void {
   const pages = numberOf(db, 'PRAGMA page_count', 'page_count');
   const pageBytes = numberOf(db, 'PRAGMA page_size', 'page_size');
   const missing = pages - Math.floor(statSync(path).size / pageBytes);
-  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
-  const logged = log === undefined ? 0 : Math.floor((log.size - LOG_HEADER_BYTES) / (pageBytes + FRAME_HEADER_BYTES));
-  if (missing <= Math.max(0, logged)) return;
+  if (missing <= 0 || missing <= framesInLog(`${path}-wal`)) return;
   throw fatalStoreError(
     `The store ${path} is cut short: ${missing} of its ${pages} pages are missing. Keep a copy of the file and restore a backup.`,
   );
+}
+
+function framesInLog(path: string): number {
+  if (!existsSync(path)) return 0;
+  const fd = openSync(path, 'r');
+  try {
+    return new LogFill(fd).frames;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function isEmpty(db: SqliteDatabase): boolean {

@@ -1,0 +1,98 @@
+/** How far a log is filled, told from its frames: compared with what SQLite itself says of it. */
+import { closeSync, ftruncateSync, openSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/runtime/random.js';
+import { defaultDriver, type SqliteDatabase } from '../../../src/wal/sqlite/driver.js';
+import { LogFill } from '../../../src/wal/sqlite/log-fill.js';
+import { SqliteWal } from '../../../src/wal/sqlite/sqlite-wal.js';
+import { CommitSeries } from './commit-series.js';
+import { crashImage, removeStoreFolders, storeFolder } from './store-folder.js';
+
+const folder = storeFolder();
+afterAll(removeStoreFolders);
+
+function writer(path: string, pageBytes = 4096): SqliteDatabase {
+  const db = defaultDriver().open(path, { readOnly: false });
+  db.exec(`PRAGMA page_size = ${pageBytes}`);
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0');
+  return db;
+}
+
+it.each([1, 2, 3, 4])('counts the frames of the present round as SQLite does, seed %i', (seed) => {
+  const random = seededRandom(seed);
+  const path = join(folder, `counted-${seed}.db`);
+  const db = writer(path, [512, 4096, 65_536][seed % 3]);
+  db.exec('CREATE TABLE rows(text TEXT)');
+  const insert = db.prepare('INSERT INTO rows VALUES (?)');
+  const fd = openSync(`${path}-wal`, 'r');
+  const fill = new LogFill(fd);
+  const seen = new Set<string>();
+  for (let step = 0; step < 120; step += 1) {
+    db.exec('BEGIN');
+    const rows = random.next() < 0.1 ? 400 : 1 + Math.floor(random.next() * 8);
+    for (let row = 0; row < rows; row += 1) insert.run('x'.repeat(Math.floor(random.next() * 3_000)));
+    db.exec('COMMIT');
+    const { bytes } = fill;
+    const dice = random.next();
+    const mode = dice < 0.15 ? 'RESTART' : dice < 0.2 ? 'TRUNCATE' : dice < 0.4 ? 'PASSIVE' : undefined;
+    if (mode === undefined) continue;
+    seen.add(mode);
+    const length = statSync(`${path}-wal`).size;
+    expect(bytes, `step ${step}`).toBeLessThanOrEqual(length);
+    const { frames } = fill;
+    const { log } = db.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as { log: number };
+    // Cut to nothing, it has no frames left to tell of.
+    expect(mode === 'TRUNCATE' ? fill.frames : frames, `step ${step}, ${mode}`).toBe(log);
+  }
+  expect([...seen].sort()).toEqual(['PASSIVE', 'RESTART', 'TRUNCATE']);
+  closeSync(fd);
+  db.close();
+});
+
+it('says nothing of an empty log, and of one that is cut inside a frame', () => {
+  const path = join(folder, 'short.db');
+  const db = writer(path);
+  db.exec('CREATE TABLE rows(text TEXT)');
+  const fd = openSync(`${path}-wal`, 'r+');
+  const fill = new LogFill(fd);
+  const { frames, bytes } = fill;
+  expect(frames).toBeGreaterThan(0);
+  expect(bytes).toBe(statSync(`${path}-wal`).size);
+  ftruncateSync(fd, bytes - 4_200);
+  expect(new LogFill(fd).frames).toBe(frames - 1);
+  ftruncateSync(fd, 31);
+  expect(fill.frames).toBe(0);
+  expect(fill.bytes).toBe(0);
+  closeSync(fd);
+});
+
+it('keeps the length of the log when it starts over, and knows what is left of earlier rounds for old (I1)', async () => {
+  const path = join(folder, 'rounds.db');
+  const wal = new SqliteWal({ path, logBytes: 256 * 1024 });
+  await wal.start();
+  const series = await CommitSeries.open(wal);
+  const fd = openSync(`${path}-wal`, 'r');
+  const fill = new LogFill(fd);
+  let restarts = 0;
+  let most = 0;
+  for (let last = 0; restarts < 5; last = most) {
+    await series.round(64);
+    most = fill.bytes;
+    if (most >= last) continue;
+    restarts += 1;
+    expect(statSync(`${path}-wal`).size).toBeGreaterThan(most);
+    const image = crashImage(path);
+    const found = new SqliteWal({ path: image });
+    await found.start();
+    expect(await found.counts(0)).toEqual(await wal.counts(0));
+    await found.stop();
+    rmSync(join(image, '..'), { recursive: true });
+  }
+  closeSync(fd);
+  const image = crashImage(path);
+  // The store was copied up to the last round, and the file of the log is longer than what is missing now.
+  truncateSync(image, 8 * 1024);
+  await expect(new SqliteWal({ path: image }).start()).rejects.toThrow(/cut short|damaged/);
+  await wal.stop();
+});
