@@ -10,16 +10,18 @@ function plain(seq: number, changes: Partial<MessageRow> = {}): MessageRow {
   return {
     ...{ seq, state: STATE_ENQUEUED, attempt: 0, flags: 0, not_before: null, expires_at: null },
     ...{ entity_type: 'account', entity_id: `e${seq}`, name: 'Deposit', interruptions: null, id: `id-${seq}` },
-    ...{ kind: null, enqueued_at: 1_000 + seq, message_id: null, headers: null, history: null, replay_of: null },
+    ...{ kind: null, enqueued_at: 1_000, message_id: null, headers: null, history: null, replay_of: null },
     ...{ payload: `{"n":${seq}}`, reminder: null },
     ...changes,
   } as MessageRow;
 }
 
+const started: Partial<MessageRow> = { state: STATE_DISPATCHED, attempt: 1 };
 const odd: readonly Partial<MessageRow>[] = [
   { entity_type: 'order' },
   { name: 'Withdraw' },
-  { state: STATE_DISPATCHED, attempt: 1 },
+  started,
+  { enqueued_at: 999 },
   { expires_at: 5 },
   { headers: '{"a":"b"}' },
   { kind: 'query' },
@@ -33,7 +35,9 @@ it.each([1, 15, 16, 17, 31, 32, 33, 48])(
     const batches = [
       Array.from({ length: count }, (_, index) => plain(index + 1)),
       Array.from({ length: count }, (_, index) => plain(index * 2 + 1)),
-      Array.from({ length: count }, (_, index) => plain(index + 1, { state: STATE_DISPATCHED, attempt: 1 })),
+      ...[1, 2, 3].map((every) =>
+        Array.from({ length: count }, (_, index) => plain(index + 1, index % every === 0 ? started : {})),
+      ),
       ...odd.flatMap((changes) =>
         [0, count >> 1, count - 1].map((at) =>
           Array.from({ length: count }, (_, index) => plain(index + 1, index === at ? changes : {})),
