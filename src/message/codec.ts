@@ -53,8 +53,7 @@ export function decodePayload(text: string, limits: CodecLimits, where = 'Payloa
   } catch (cause) {
     throw invalid(where, '', 'is not JSON text', cause);
   }
-  // Nesting of depth n takes at least 2n characters, so most texts cannot be too deep and need no walk for it.
-  if (SUSPICIOUS.test(text) || text.length > 2 * limits.payloadDepthMax) checkParsed(value, 1, limits, where);
+  if (mayNameDangers(text) || mayBeTooDeep(text, limits.payloadDepthMax)) checkParsed(value, 1, limits, where);
   return value;
 }
 
@@ -63,8 +62,27 @@ export function decodeReply(text: string | undefined, limits: CodecLimits, where
   return text === undefined ? undefined : decodePayload(text, limits, where);
 }
 
-/** Texts without these cannot name a dangerous key: `\u` may spell one out. */
-const SUSPICIOUS = /__proto__|constructor|prototype|\\u/;
+/** Texts without these cannot name a dangerous key: `\u` may spell one out. Looked for one by one, which is fastest. */
+function mayNameDangers(text: string): boolean {
+  return (
+    text.includes('__proto__') || text.includes('constructor') || text.includes('prototype') || text.includes('\\u')
+  );
+}
+
+/** Most texts have too few brackets for that, and need no walk for it. */
+function mayBeTooDeep(text: string, depthMax: number): boolean {
+  if (text.length <= 2 * depthMax) return false;
+  let left = depthMax;
+  for (let at = text.indexOf('{'); at >= 0; at = text.indexOf('{', at + 1)) {
+    left -= 1;
+    if (left < 0) return true;
+  }
+  for (let at = text.indexOf('['); at >= 0; at = text.indexOf('[', at + 1)) {
+    left -= 1;
+    if (left < 0) return true;
+  }
+  return false;
+}
 
 /** A lower bound of the JSON text's bytes, counted by `isPlain`: stops early on values that are far too large. */
 let sizeBound = 0;
