@@ -9,7 +9,7 @@ function inChild(name: string): Scenario['run'] {
 export const actorScenarios: readonly Scenario[] = [
   {
     name: 'actor-state-embedded',
-    about: '1,000 actors with a stored state of 1 KiB, commit, 8,192 under way',
+    about: '1,000 actors with a stored state of 1 KiB, commit, 1,000 under way',
     asked: [
       {
         figure: 'messagesPerSecond',
