@@ -83,7 +83,12 @@ export class Tenure {
       events,
       logger,
       share,
-      cluster: { ...hooks, mayStart: () => this.mayStart(), lost: (error) => this.ended(error) },
+      cluster: {
+        ...hooks,
+        mayStart: () => this.mayStart(),
+        seemsToHold: () => this.lease !== undefined && this.wasHeld,
+        lost: (error) => this.ended(error),
+      },
     });
     this.submitter = new Submitter(this.owner);
     this.operations = new Operations(this.owner);
@@ -155,8 +160,9 @@ export class Tenure {
     const survives = this.servesSince !== undefined && now.monotonicMs - this.servesSince >= leaseTimes.leaseMs;
     const toldSurvival = this.hasSurvived || !survives;
     if (!this.isRenewing && (!toldSurvival || renewalDue(this.lease, leaseTimes, now))) void this.renew(survives);
-    if (state === 'held' && !this.wasHeld) this.owner.advanceAll();
+    const isBack = state === 'held' && !this.wasHeld;
     this.wasHeld = state === 'held';
+    if (isBack) this.owner.advanceAll();
   }
 
   /**

@@ -3,6 +3,7 @@
  * the message (4 µs each, measured).
  */
 import type { ErrorDescription } from '../message/envelope.js';
+import type { Clock } from '../runtime/clock.js';
 import type { TypedEvents } from '../runtime/typed-events.js';
 import type { FinalState } from '../wal/transition.js';
 import type { Item } from './item.js';
@@ -11,7 +12,7 @@ import type { LifecycleEvents } from './lifecycle-events.js';
 export class Announcements {
   constructor(
     private readonly events: TypedEvents<LifecycleEvents>,
-    private readonly now: () => number,
+    private readonly clock: Clock,
   ) {}
 
   accepted(item: Item): void {
@@ -26,13 +27,14 @@ export class Announcements {
     const { id, kind, name, worker, attempt } = item;
     const { entityType, entityId } = worker;
     const fencingToken = item.active?.fencingToken ?? '';
-    this.events.emit('started', { id, kind, entityType, entityId, name, attempt, fencingToken, at: this.now() });
+    this.events.emit('started', { id, kind, entityType, entityId, name, attempt, fencingToken, at: this.clock.now() });
   }
 
-  settled(item: Item, ok: boolean, durationMs: number): void {
+  settled(item: Item, ok: boolean): void {
     if (!this.events.wants('settled')) return;
     const { id, kind, name, worker, attempt } = item;
     const { entityType, entityId } = worker;
+    const durationMs = this.clock.monotonic() - item.startedAt;
     this.events.emit('settled', { id, kind, entityType, entityId, name, attempt, ok, durationMs });
   }
 
@@ -47,14 +49,14 @@ export class Announcements {
     if (!this.events.wants('ended')) return;
     const { id, kind, name, worker, attempt, error } = item;
     const { entityType, entityId } = worker;
-    this.events.emit('ended', { id, kind, entityType, entityId, name, state, attempt, at: this.now(), error });
+    this.events.emit('ended', { id, kind, entityType, entityId, name, state, attempt, at: this.clock.now(), error });
   }
 
   blocked(item: Item, error: ErrorDescription): void {
     if (!this.events.wants('blocked')) return;
     const { id, kind, name, worker, attempt } = item;
     const { entityType, entityId } = worker;
-    this.events.emit('blocked', { id, kind, entityType, entityId, name, attempt, at: this.now(), error });
+    this.events.emit('blocked', { id, kind, entityType, entityId, name, attempt, at: this.clock.now(), error });
   }
 
   stuck(item: Item, runningMs: number): void {

@@ -15,8 +15,13 @@ export interface ClusterHooks {
   readonly offerPollMs: number;
   /** The node's, for those who wait: a wait outlives the tenure that it began in. */
   readonly deadlines: Deadlines;
-  /** Whether the lease still lets handlers start (M7). */
+  /** Whether the lease still lets handlers start (M7). Asked right before each start. */
   mayStart(): boolean;
+  /**
+   * What the last look at the lease said, without two more readings of clocks: for what may well be done in vain, since
+   * the start is asked for on its own.
+   */
+  seemsToHold(): boolean;
   /** Tells who waits on another node, or here for a message that was offered. A hint: it may be lost. */
   tell(replyTo: string, id: string, verdict: Verdict): void;
   /** This node will not run the message; whoever runs it makes the verdict. */

@@ -23,7 +23,7 @@ export interface ExecutorOptions extends Omit<PreparationOptions, 'ready'> {
   readonly handlerTimeoutMs: (item: Item) => number;
   readonly detached: (callback: () => void) => void;
   readonly starting: (item: Item) => void;
-  readonly settled: (item: Item, ok: boolean, durationMs: number) => void;
+  readonly settled: (item: Item, ok: boolean) => void;
   /** The handler is past its time limit: whoever else waits for the message is told. */
   readonly overdue: (item: Item, error: Error) => void;
   readonly stuck: (item: Item, runningMs: number) => void;
@@ -215,7 +215,7 @@ export class Executor {
     this.running.delete(item);
     if (item.timeoutKey >= 0) this.clearLimit(item);
     this.options.left(item);
-    this.options.settled(item, ok, this.options.clock.monotonic() - item.startedAt);
+    this.options.settled(item, ok);
   }
 
   /** Forgets a running item that was released: its handler goes on, but nobody listens. */

@@ -30,7 +30,7 @@ export function makeExecutor(owner: ShardOwner, epoch: number): Executor {
       if (active !== undefined) active.sendsWithCompletion = sendsWithCompletion(owner, item);
       owner.announce.started(item);
     },
-    settled: (item, ok, durationMs) => owner.announce.settled(item, ok, durationMs),
+    settled: (item, ok) => owner.announce.settled(item, ok),
     overdue: (item, error) => owner.verdicts.failLater(item.id, error),
     stuck: (item, runningMs) => {
       logger.warn(

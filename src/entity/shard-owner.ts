@@ -120,7 +120,7 @@ export class ShardOwner implements GroupCommitEvents {
     const { runtime, config } = options;
     this.storeClock = new StoreClock(runtime.clock);
     this.deadlines = new Deadlines(runtime.clock, runtime.timers);
-    this.announce = new Announcements(options.events, () => runtime.clock.now());
+    this.announce = new Announcements(options.events, runtime.clock);
     this.share = options.share ?? new NodeShare(config.maxRunningHandlers, config.maxResidentActors);
     this.slots = this.share.slots;
     this.verdicts = new Verdicts((text) => decodeReply(text, config));
@@ -294,9 +294,9 @@ export class ShardOwner implements GroupCommitEvents {
     this.share.isStarving(this, this.directory.hasUnfed);
   }
 
-  /** Whether handlers may start now: the shard is this node's, and its lease has not run out (M7). */
+  /** Whether messages are marked and handed on to start: the shard is this node's, and its lease seems to hold (M7). */
   get startsMessages(): boolean {
-    return this.phase === 'running' && this.options.cluster?.mayStart() !== false;
+    return this.phase === 'running' && this.options.cluster?.seemsToHold() !== false;
   }
 
   /** Looks at every line again, e.g. because the lease was renewed. */

@@ -66,7 +66,7 @@ const BLOCKED = 1;
 const HAS_PAST = 2;
 const INDEXED = 4;
 
-/** Texts of types and names, which are few. */
+/** Texts of types, names and the addresses of nodes, which are few. */
 const quoted = new Map<string, string>();
 
 function quoteFrequent(text: string): string {
@@ -90,7 +90,7 @@ export function headText(held: Held): string {
   }
   const numbers = `${names},${waits},${interruptions},${notBefore},${expiresAt},${flags}`;
   if (messageId === undefined && replyTo === undefined) return `${numbers}]`;
-  return `${numbers},${JSON.stringify(messageId ?? null)},${JSON.stringify(replyTo ?? null)}]`;
+  return `${numbers},${JSON.stringify(messageId ?? null)},${replyTo === undefined ? 'null' : quoteFrequent(replyTo)}]`;
 }
 
 type HeadTuple = [
