@@ -176,8 +176,10 @@ export class EntityWorker extends EntityLine {
       this.host.unmarkedOver(item);
       this.waits(item);
     }
-    if (item.isVolatile || item.stage === 'waiting') this.mailbox.unshift(item);
-    else if (item.stage !== 'marked') return;
+    if (item.isVolatile || item.stage === 'waiting') {
+      item.isNext = item.isVolatile;
+      this.mailbox.unshift(item);
+    } else if (item.stage !== 'marked') return;
     this.running = undefined;
     this.advance();
     this.letSlotGo();
@@ -264,7 +266,7 @@ export class EntityWorker extends EntityLine {
     const next = this.marked[0];
     if (next === undefined || next.stage !== 'marked') return;
     const head = this.mailbox.peek();
-    if (head !== undefined && typeof head !== 'number' && head.seq > 0 && head.seq < next.seq) {
+    if (typeof head === 'object' && (head.isNext || (head.seq > 0 && head.seq < next.seq))) {
       this.putBackMarked();
       return;
     }

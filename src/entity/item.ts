@@ -76,6 +76,8 @@ export class Item implements Participant {
   actorState: string | null | undefined;
   /** The context of the current start. */
   active: ActiveMessage | undefined;
+  /** A query that was about to start and was given back: it has no place, and all that is marked came after it (I4). */
+  isNext = false;
   timeoutKey = -1;
   /** The watch over `expiresAt`, and its key. */
   expiry: Deadline | undefined;

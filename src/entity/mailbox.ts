@@ -92,12 +92,13 @@ export class Mailbox {
     this.insertAt(index, item);
   }
 
-  /** Puts an item back to where it was: before everything but what has a smaller place. */
+  /** Puts an item back to where it was: before everything but what has a smaller place, and a query that is next. */
   putBack(item: Item): void {
     let index = 0;
     while (index < this.count) {
-      const place = placeOf(this.at(index));
-      if (place === 0 || place > item.seq) break;
+      const entry = this.at(index);
+      const place = placeOf(entry);
+      if (place > item.seq || (place === 0 && !(typeof entry === 'object' && entry.isNext))) break;
       index += 1;
     }
     this.insertAt(index, item);

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { CommitRequest } from '../../../src/wal/wal.js';
 import { createLab, fate, refusal } from './lab.js';
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await Promise.resolve();
+}
 
 describe('pause', () => {
   it('of an entity stops its next starts, accepts and keeps new messages, and resume goes on in order', async () => {
@@ -18,6 +23,69 @@ describe('pause', () => {
     await lab.app.drive(lab.app.bus.resume('account', 'a'));
     await lab.app.settle();
     expect(lab.order()).toEqual([1, 4, 2, 3]);
+    await lab.app.stop();
+  });
+
+  it.each([1, 4])(
+    'keeps a query that was about to start ahead of the command that came after it, dispatchAhead %i (I4)',
+    async (dispatchAhead) => {
+      // Where the turns fall decides what shares a commit; in some, the query is chosen, and the command marked behind it.
+      for (let ended = 0; ended < 8; ended += 1) {
+        for (let held = 0; held < 8; held += 1) {
+          const lab = await createLab({ entities: { account: { dispatchAhead } } });
+          void lab.work('a', { n: 1, hang: true });
+          await lab.app.settle();
+          const asked = lab.ask('a', { n: 2 });
+          await lab.app.settle();
+          lab.let(1);
+          await turns(ended);
+          void lab.work('a', { n: 3 });
+          const paused = lab.app.bus.pause('account', 'a');
+          if (held < 4) await lab.app.drive(paused);
+          await turns(held);
+          await lab.app.drive(lab.app.bus.resume('account', 'a'));
+          await lab.app.drive(asked);
+          await lab.app.settle();
+          expect(lab.order(), `${ended} and ${held} turns`).toEqual([1, 2, 3]);
+          await lab.app.stop();
+        }
+      }
+    },
+  );
+
+  it('keeps it ahead also when the command was marked meanwhile, since the line is resumed already (I4)', async () => {
+    let duringPause = (): void => {};
+    const lab = await createLab(
+      {},
+      {
+        wrapWal: (wal) =>
+          new Proxy(wal, {
+            get: (target, name) => {
+              const value: unknown = Reflect.get(target, name, target);
+              if (name !== 'commit' || typeof value !== 'function') {
+                return typeof value === 'function' ? value.bind(target) : value;
+              }
+              return (request: CommitRequest) => {
+                if (request.transitions.some(({ type }) => type === 'pause')) duringPause();
+                return target.commit(request);
+              };
+            },
+          }),
+      },
+    );
+    void lab.work('a', { n: 1, hang: true });
+    await lab.app.settle();
+    const asked = lab.ask('a', { n: 2 });
+    await lab.app.settle();
+    lab.let(1);
+    await turns(4);
+    void lab.work('a', { n: 3 });
+    void lab.app.bus.pause('account', 'a');
+    duringPause = () => void lab.app.bus.resume('account', 'a');
+    await lab.app.drive(asked);
+    await lab.app.settle();
+    expect(lab.order()).toEqual([1, 2, 3]);
+    expect((await lab.app.inspect()).pending).toEqual([]);
     await lab.app.stop();
   });
 
