@@ -86,7 +86,7 @@ export class Tenure {
       cluster: {
         ...hooks,
         mayStart: () => this.mayStart(),
-        seemsToHold: () => this.lease !== undefined && this.wasHeld,
+        seemsToHold: () => this.seemsToHold(),
         lost: (error) => this.ended(error),
       },
     });
@@ -207,6 +207,20 @@ export class Tenure {
     // Whoever asked in vain is looked at again, also when the doubt is gone before the next upkeep.
     if (!may) this.wasHeld = false;
     return may;
+  }
+
+  /**
+   * The wall clock is not asked, and only a start asks for all. But a mark that is sent after the lease has run out may
+   * still be taken by the store, and the message then counts as interrupted although it never started.
+   */
+  private seemsToHold(): boolean {
+    if (this.lease === undefined || !this.wasHeld) return false;
+    const { leaseTimes, runtime } = this.options;
+    const elapsedMs = runtime.clock.monotonic() - this.lease.sentAt.monotonicMs;
+    if (elapsedMs < leaseTimes.leaseMs - leaseTimes.marginMs) return true;
+    // What is held back now is looked at again with the next upkeep, also when a commit renews the lease before.
+    this.wasHeld = false;
+    return false;
   }
 
   private sending(): () => void {

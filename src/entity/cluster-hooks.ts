@@ -18,8 +18,8 @@ export interface ClusterHooks {
   /** Whether the lease still lets handlers start (M7). Asked right before each start. */
   mayStart(): boolean;
   /**
-   * What the last look at the lease said, without two more readings of clocks: for what may well be done in vain, since
-   * the start is asked for on its own.
+   * Whether messages may be marked and handed on to start: as `mayStart` by the monotonic clock alone, which is cheaper.
+   * The start itself is asked for on its own.
    */
   seemsToHold(): boolean;
   /** Tells who waits on another node, or here for a message that was offered. A hint: it may be lost. */

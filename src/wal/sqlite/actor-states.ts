@@ -9,7 +9,7 @@ interface ActorState {
   /** Both as SQLite text. */
   readonly entityType: string;
   readonly entityId: string;
-  /** JSON text; null: the entity has none any more. */
+  /** JSON text, which has no NUL in it; null: the entity has none any more. */
   readonly state: string | null;
   /** Wall time from which it counts as gone; null: never. */
   readonly expiresAt: number | null;

@@ -222,7 +222,7 @@ export class Line {
     this.#inFlight.delete(seq);
   }
 
-  /** Places that follow each other, as those of a busy store mostly do, take a third of the time as a range. */
+  /** Places that follow each other, as those of a busy store mostly do, take a third of the time as a range. None is there twice. */
   #forAll(seqs: readonly number[], sql: string): void {
     const scattered: number[] = [];
     for (let from = 0, to = 1; from < seqs.length; from = to, to += 1) {

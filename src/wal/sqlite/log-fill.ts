@@ -6,6 +6,8 @@
 import { readSync } from 'node:fs';
 
 const HEADER_BYTES = 32;
+/** The last bit tells in which order the checksums were made. */
+const MAGIC = 0x377f0682;
 const FRAME_HEADER_BYTES = 24;
 const PAGE_BYTES_AT = 8;
 const SALTS_AT = 16;
@@ -24,12 +26,16 @@ export class LogFill {
 
   /** Frames in the log, those too that will never be part of it because their transaction was given up. */
   get frames(): number {
-    if (readSync(this.fd, this.#header, 0, HEADER_BYTES, 0) < HEADER_BYTES) {
+    const length = readSync(this.fd, this.#header, 0, HEADER_BYTES, 0);
+    if (length < HEADER_BYTES || (this.#header.readUInt32BE(0) & ~1) !== MAGIC) {
       this.#salts.fill(0);
       this.#frames = 0;
       return 0;
     }
-    if (this.#header.compare(this.#salts, 0, SALTS_BYTES, SALTS_AT, SALTS_AT + SALTS_BYTES) !== 0) {
+    if (
+      this.#frameBytes === 0 ||
+      this.#header.compare(this.#salts, 0, SALTS_BYTES, SALTS_AT, SALTS_AT + SALTS_BYTES) !== 0
+    ) {
       this.#header.copy(this.#salts, 0, SALTS_AT);
       this.#frameBytes = this.#header.readUInt32BE(PAGE_BYTES_AT) + FRAME_HEADER_BYTES;
       this.#frames = 0;

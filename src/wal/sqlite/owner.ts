@@ -1,6 +1,6 @@
 /** The parts of a store that only its owner has, put together. */
 import type { Clock } from '../../runtime/clock.js';
-import { Checkpointer } from './checkpointer.js';
+import { Checkpointer, FILE_FACTOR } from './checkpointer.js';
 import type { SqliteDriver } from './driver.js';
 import { Inbox, InboxDoor, inboxPath } from './inbox.js';
 import { LogFile } from './log-file.js';
@@ -67,7 +67,10 @@ export function startOwner(options: OwnerOptions): { readonly owner: Owner; read
       path,
       inboxPath: inboxOptions.path,
       workerModule: driver.workerModule,
-      checkpointHere: () => void db.prepare('PRAGMA wal_checkpoint(RESTART)').get(),
+      checkpointHere: () => {
+        db.exec(`PRAGMA journal_size_limit = ${logBytes * FILE_FACTOR}`);
+        db.prepare('PRAGMA wal_checkpoint(RESTART)').get();
+      },
       log,
       flushFailed: options.flushFailed,
       startBytes: logBytes,

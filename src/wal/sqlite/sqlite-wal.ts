@@ -31,6 +31,7 @@ import {
   StoreUnavailableError,
   type Wal,
 } from '../wal.js';
+import { carriedBytes, ROW_BYTES } from './carried-bytes.js';
 import { defaultDriver, type SqliteDatabase } from './driver.js';
 import { fatalStoreError, isBusy, storeError } from './errors.js';
 import { InboxDoor, inboxPath, whileBusy } from './inbox.js';
@@ -139,7 +140,7 @@ export class SqliteWal implements Wal {
   }
 
   async commit(request: CommitRequest): Promise<CommitAnswer> {
-    const answer = await this.#write(request.shard, (owner) => owner.writer.commit(request));
+    const answer = await this.#write(request.shard, (owner) => owner.writer.commit(request), carriedBytes(request));
     if (answer.taken.length > 0) this.#removeTaken();
     return answer;
   }
@@ -149,7 +150,7 @@ export class SqliteWal implements Wal {
   }
 
   async cleanup(shard: number, epoch: number, incarnation: string, limit: number): Promise<number> {
-    return this.#write(shard, (owner) => owner.writer.cleanup(epoch, incarnation, limit));
+    return this.#write(shard, (owner) => owner.writer.cleanup(epoch, incarnation, limit), limit * ROW_BYTES);
   }
 
   /** One call after another, so that the numbers of a session arrive in order. */
@@ -251,8 +252,11 @@ export class SqliteWal implements Wal {
     owner?.lock.release();
   }
 
-  /** Waits for the gate, writes in one synchronous transaction, then waits for what the durability level asks. */
-  async #write<T>(shard: number, work: (owner: Owner) => T): Promise<T> {
+  /**
+   * Waits for the gate, writes in one synchronous transaction, then waits for what the durability level asks.
+   * @param bytes about what is written.
+   */
+  async #write<T>(shard: number, work: (owner: Owner) => T, bytes = 0): Promise<T> {
     const owner = this.#owner(shard);
     while (owner.checkpointer.gate !== undefined) await owner.checkpointer.gate;
     this.#checkFiles(owner);
@@ -262,7 +266,7 @@ export class SqliteWal implements Wal {
     } catch (error) {
       result = await this.#again(shard, error, work);
     }
-    owner.checkpointer.committed();
+    owner.checkpointer.committed(bytes);
     if (this.#durability === 'fsync') await this.#flush(owner.log);
     return result;
   }

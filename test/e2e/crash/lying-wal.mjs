@@ -14,6 +14,7 @@ const HONEST_COMMITS = 40;
  */
 export class HeldClock {
   #held;
+  #holders = 0;
 
   now() {
     return this.#held ?? Date.now();
@@ -24,11 +25,13 @@ export class HeldClock {
   }
 
   async hold(work) {
-    this.#held = Date.now();
+    this.#holders += 1;
+    this.#held ??= Date.now();
     try {
       return await work();
     } finally {
-      this.#held = undefined;
+      this.#holders -= 1;
+      if (this.#holders === 0) this.#held = undefined;
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Nodes that share a real Redis: the configuration alone makes them safe and share the work. */
+import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type AtomicQueuesNode, createNode } from '../../../src/bus/node.js';
 import { RedisServer } from '../../redis/harness.mjs';
@@ -51,6 +52,24 @@ describe('nodes on one Redis', () => {
       ),
     );
     expect(new Set(asked.map(({ by }) => by))).toEqual(new Set(['one', 'two']));
+  });
+
+  it('marks nothing after its event loop stood still for longer than a lease: what had not started runs later (M7)', async () => {
+    const node = makeNode('one', freshPrefix(), false);
+    let stall = 2_300;
+    node.handle('account', 'slow', async (message) => {
+      await readFile(import.meta.filename);
+      const until = performance.now() + stall;
+      stall = 0;
+      while (performance.now() < until);
+      return (message as { n: number }).n;
+    });
+    await node.start();
+    const [, second, third] = await Promise.allSettled(
+      [0, 1, 2].map((n) => node.queueBus.enqueueAndWait('account', 'slow', 'a', { n })),
+    );
+    // The first may have been given up, which is what its lease is for.
+    expect([second, third]).toEqual([1, 2].map((value) => ({ status: 'fulfilled', value })));
   });
 
   it('lets a node without handlers send and wait', async () => {

@@ -242,6 +242,42 @@ describe('a disk that gives out', () => {
 });
 
 describe('the log', () => {
+  it('is looked at in time when large commits follow many small ones (I10)', async () => {
+    const path = join(folder, 'log-of-two-kinds.db');
+    const logBytes = 1024 * 1024;
+    const wal = new SqliteWal({ path, logBytes });
+    await wal.start();
+    const series = await CommitSeries.open(wal);
+    const large = JSON.stringify('x'.repeat(20_000));
+    let largest = 0;
+    for (let round = 0; round < 200; round += 1) {
+      if (round % 20 < 10) await series.round(1);
+      else await series.commit(...Array.from({ length: 5 }, () => series.append(false, large)));
+      largest = Math.max(largest, statSync(`${path}-wal`).size);
+    }
+    expect(largest).toBeLessThan(logBytes * 2.5);
+    await wal.stop();
+  });
+
+  it('has its file cut again after a reader has kept it from starting over (I10)', async () => {
+    const path = join(folder, 'log-with-reader.db');
+    const logBytes = 256 * 1024;
+    const wal = new SqliteWal({ path, logBytes });
+    await wal.start();
+    const series = await CommitSeries.open(wal);
+    const reader = defaultDriver().open(path, { readOnly: true });
+    reader.exec('BEGIN');
+    reader.prepare('SELECT count(*) FROM messages').get();
+    const size = (): number => statSync(`${path}-wal`).size;
+    for (let round = 0; round < 2_000 && size() < logBytes * 8; round += 1) await series.round(100);
+    expect(size()).toBeGreaterThanOrEqual(logBytes * 8);
+    reader.exec('END');
+    reader.close();
+    for (let round = 0; round < 2_000 && size() > logBytes * 3; round += 1) await series.round(100);
+    expect(size()).toBeLessThanOrEqual(logBytes * 3);
+    await wal.stop();
+  });
+
   it('stays below two and a half times the size at which it is copied, under load without a pause (I10)', async () => {
     const path = join(folder, 'log.db');
     const logBytes = 1024 * 1024;

@@ -1,5 +1,5 @@
 /** How far a log is filled, told from its frames: compared with what SQLite itself says of it. */
-import { closeSync, ftruncateSync, openSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/runtime/random.js';
@@ -48,6 +48,20 @@ it.each([1, 2, 3, 4])('counts the frames of the present round as SQLite does, se
   expect([...seen].sort()).toEqual(['PASSIVE', 'RESTART', 'TRUNCATE']);
   closeSync(fd);
   db.close();
+});
+
+it.each(['zeros', 'a header of zero salts', 'noise'])('says nothing of a log of %s', (what) => {
+  const path = join(folder, 'odd-wal');
+  const bytes = Buffer.alloc(20_000, what === 'noise' ? 0xa5 : 0);
+  if (what.startsWith('a header')) {
+    bytes.writeUInt32BE(0x377f0682, 0);
+    bytes.writeUInt32BE(4_096, 8);
+    bytes.fill(1, 32);
+  }
+  writeFileSync(path, bytes);
+  const fd = openSync(path, 'r');
+  expect(new LogFill(fd).bytes).toBe(0);
+  closeSync(fd);
 });
 
 it('says nothing of an empty log, and of one that is cut inside a frame', () => {

@@ -288,6 +288,17 @@ describe('instantiate', () => {
     expect('evil' in instance).toBe(false);
   });
 
+  it('copies data that a schema has frozen', () => {
+    const data = Object.freeze({ id: 'a', toString: 'x' });
+    const instance = instantiate(Account, data);
+    expect(instance).toBeInstanceOf(Account);
+    expect(Object.entries(instance)).toEqual([
+      ['id', 'a'],
+      ['toString', 'x'],
+    ]);
+    expect(Object.isFrozen(instance)).toBe(false);
+  });
+
   it.each([null, [], 'x', 1])('refuses %j', (data) => {
     expect(refusal(() => instantiate(Account, data)).code).toBe('INVALID_PAYLOAD');
   });
