@@ -3,10 +3,9 @@
  * out. What leaves it out is put in from outside, for the time of one run.
  */
 import { describe, expect, it } from 'vitest';
-import { Tenure } from '../../src/cluster/tenure.js';
 import { ShardOwner } from '../../src/entity/shard-owner.js';
 import type { Job } from '../../src/testing/simulation/simulation-jobs.js';
-import { otherwise, replaced, Stage, type StageOptions, without } from './stage.js';
+import { otherwise, replaced, Stage, type StageOptions, without, withoutLeaseLooks } from './stage.js';
 
 describe('an owner that cannot be seen but is at work (M6)', () => {
   /** Heartbeats of the owner are lost, its commits and renewals pass. */
@@ -62,7 +61,7 @@ describe('an owner that is frozen for three leases (M7)', () => {
   });
 
   it('without the look at the lease, it starts handlers that another owner runs', async () => {
-    const broken = await without(() => replaced(Tenure, 'mayStart', () => () => true), frozenOwnerAwakes);
+    const broken = await without(withoutLeaseLooks, frozenOwnerAwakes);
     expect(broken.join()).toMatch(/after its lease of shard \d+ had run out|under epoch \d+, after/);
   });
 

@@ -20,7 +20,7 @@ import { GroupCommit } from '../../src/wal/group-commit.js';
 import type { MemoryStore } from '../../src/wal/memory/memory-wal.js';
 import type { SharedWal } from '../../src/wal/shared-wal.js';
 import { type Offer, StoreUnavailableError } from '../../src/wal/wal.js';
-import { otherwise, replaced } from './stage.js';
+import { otherwise, replaced, withoutLeaseLooks } from './stage.js';
 
 export interface PlantedBug {
   readonly seams?: SimulationSeams;
@@ -79,7 +79,7 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
     seedsMax: 1_500,
   },
   'handlers start without a look at the lease': {
-    patch: () => replaced(Tenure, 'mayStart', () => () => true),
+    patch: withoutLeaseLooks,
     caughtBy: /ms after its lease of shard \d+ had run out|started \S+ under epoch \d+, after/,
     seedsMax: 400,
   },

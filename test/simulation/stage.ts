@@ -1,6 +1,7 @@
 /** A small cluster for scenarios: a test says what happens when, and the judge says what was broken. */
 import type { AtomicQueuesNode } from '../../src/bus/node.js';
 import type { ClusterEngine } from '../../src/cluster/cluster-engine.js';
+import { Tenure } from '../../src/cluster/tenure.js';
 import type { MessageContext } from '../../src/entity/message-context.js';
 import type { WaitOptions } from '../../src/entity/submission.js';
 import { entityKey } from '../../src/message/entity-key.js';
@@ -142,6 +143,14 @@ export function replaced(cls: { prototype: object }, name: string, make: (origin
   prototype[name] = make(original);
   return () => {
     prototype[name] = original;
+  };
+}
+
+/** Owners that ask neither before they mark a message nor before its handler starts whether their lease holds. */
+export function withoutLeaseLooks(): () => void {
+  const undo = ['mayStart', 'seemsToHold'].map((name) => replaced(Tenure, name, () => () => true));
+  return () => {
+    for (const each of undo) each();
   };
 }
 
