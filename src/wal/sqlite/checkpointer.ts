@@ -56,6 +56,7 @@ export class Checkpointer {
   #waiting: { step: Step; resolve: (result: StepResult) => void } | undefined;
   #queue: Promise<void> = Promise.resolve();
   #gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
+  readonly #smallBytes: number;
   #commitsUntilLook = COMMITS_PER_LOOK;
   #running = false;
   #stopped = false;
@@ -67,6 +68,7 @@ export class Checkpointer {
   constructor(options: CheckpointerOptions) {
     this.#options = options;
     this.#nextBytes = options.startBytes;
+    this.#smallBytes = Math.min(SMALL_COMMIT_BYTES, options.startBytes * SMALL_COMMIT_PART);
   }
 
   /** While set, writes wait for it. */
@@ -99,8 +101,7 @@ export class Checkpointer {
 
   /** Called after each commit. @param carriedBytes about what it wrote; the log may grow by several times that. */
   committed(carriedBytes: number): void {
-    const small = Math.min(SMALL_COMMIT_BYTES, this.#options.startBytes * SMALL_COMMIT_PART);
-    this.#commitsUntilLook -= 1 + Math.floor(carriedBytes / small);
+    this.#commitsUntilLook -= 1 + Math.floor(carriedBytes / this.#smallBytes);
     if (this.#commitsUntilLook > 0) return;
     const { log } = this.#options;
     const { bytes } = log;
