@@ -175,7 +175,8 @@ export class OfferSender {
         else if (unproven === undefined) return error;
         if (clock.monotonic() >= until) return unproven;
       }
-      await this.pause(AGAIN_MS);
+      // It may have been stopped while the answer was on its way: no timer begins then.
+      if (!this.isStopped) await this.pause(AGAIN_MS);
       if (this.isStopped) return unproven;
     }
   }
