@@ -69,17 +69,17 @@ function mayNameDangers(text: string): boolean {
   );
 }
 
+const BRACKETS = ['{', '['];
+
 /** Most texts have too few brackets for that, and need no walk for it. */
 function mayBeTooDeep(text: string, depthMax: number): boolean {
   if (text.length <= 2 * depthMax) return false;
   let left = depthMax;
-  for (let at = text.indexOf('{'); at >= 0; at = text.indexOf('{', at + 1)) {
-    left -= 1;
-    if (left < 0) return true;
-  }
-  for (let at = text.indexOf('['); at >= 0; at = text.indexOf('[', at + 1)) {
-    left -= 1;
-    if (left < 0) return true;
+  for (const bracket of BRACKETS) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      left -= 1;
+      if (left < 0) return true;
+    }
   }
   return false;
 }
