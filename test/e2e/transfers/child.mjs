@@ -6,6 +6,7 @@
  */
 import { writeSync } from 'node:fs';
 import { Actor, createNode, currentMessage, On, registerActor } from 'atomic-queues/core';
+import { Redis } from 'ioredis';
 
 const { config, mode, accounts, cents, effects } = JSON.parse(process.argv[2]);
 const node = createNode({ config });
@@ -44,6 +45,7 @@ On('Told')(Account.prototype, 'told', Object.getOwnPropertyDescriptor(Account.pr
 Actor('account', { statePersistence: true, effects, outbox: 'atomic' })(Account);
 
 registerActor(node, Account);
+const redis = config.redis === undefined ? undefined : new Redis(config.redis);
 const ids = Array.from({ length: accounts }, (_, index) => `a${index}`);
 const pick = () => ids[Math.floor(Math.random() * ids.length)];
 
@@ -68,14 +70,13 @@ async function load() {
 }
 
 async function audit() {
-  let left = -1;
-  // All shards are served and have nothing left, the outboxes included.
-  for (let quiet = 0; quiet < 3; ) {
+  // All shards are served and have nothing left, and nothing has moved between two looks.
+  for (let before = ''; ; ) {
     await node.whenIdle();
-    const counts = await Promise.all(node.engine.shards().map((shard) => node.wal.counts(shard)));
-    const outboxes = await Promise.all(node.engine.shards().map((shard) => node.wal.outbox(shard, 1)));
-    left = counts.reduce((sum, { pending }) => sum + pending, 0) + outboxes.flat().length;
-    quiet = left === 0 ? quiet + 1 : 0;
+    const { left, counts } = await lookAtAll();
+    const seen = JSON.stringify(counts);
+    if (left === 0 && seen === before) break;
+    before = seen;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   const told = await Promise.all(ids.map((id) => bus.enqueueAndWait('account', 'Told', id, {})));
@@ -86,4 +87,17 @@ async function audit() {
   writeSync(1, JSON.stringify(counted));
   await node.stop();
   process.exit(0);
+}
+
+/** What is under way in the inboxes, the lines and the outboxes, and the counts of all that ever was. */
+async function lookAtAll() {
+  const shards = node.engine.shards();
+  const offered =
+    redis === undefined ? [] : await Promise.all(shards.map((shard) => redis.lrange(`{aq:${shard}}:inbox`, 0, -1)));
+  const counts = await Promise.all(shards.map((shard) => node.wal.counts(shard)));
+  const outboxes = await Promise.all(shards.map((shard) => node.wal.outbox(shard, 1)));
+  const pending = counts.reduce((sum, each) => sum + each.pending, 0);
+  // An empty text keeps the place of an empty inbox.
+  const left = pending + outboxes.flat().length + offered.flat().filter((text) => text !== '').length;
+  return { left, counts };
 }
