@@ -104,7 +104,7 @@ function moveUnwritten(placed, log) {
   });
 }
 
-function moveEarlyAnswers(placed, log, { called }) {
+function moveEarlyAnswers(placed, log, { firstCalled }) {
   const idOfCall = new Map();
   const ended = new Map();
   log.forEach((event, position) => {
@@ -117,7 +117,8 @@ function moveEarlyAnswers(placed, log, { called }) {
     if (event.type !== 'answered') return;
     const verdict = ended.get(event.id ?? idOfCall.get(event.call));
     if (verdict === undefined || placed[verdict].place < position) return;
-    if ((called.get(log[verdict].via) ?? Number.POSITIVE_INFINITY) > position) return;
+    // It may have been sent again since: what the first one did, the store could tell.
+    if ((firstCalled.get(log[verdict].via) ?? Number.POSITIVE_INFINITY) > position) return;
     placed[position].place = placed[verdict].place + 0.25;
   });
 }

@@ -100,3 +100,36 @@ it('does not believe in the failure when the message was interrupted later, or i
     expect(mergeLog(failing(id), final(reason)).history.map(({ type }) => type)).not.toContain('ended');
   }
 });
+
+/** n2 hears of a verdict whose commit n1 had to send twice, since the first answer was lost. */
+const sentTwice = (answeredAfter: number): readonly LogEvent[] => {
+  const log: LogEvent[] = [
+    { type: 'enqueueCalled', call: 'c', node: 'n2', seq: 1, at: 990 },
+    { type: 'accepted', id: 'm', call: 'c', node: 'n1', seq: 1, at: 995, via: '0/1/6' },
+    { type: 'commitCalled', shard: 0, epoch: 1, number: 7, node: 'n1', seq: 2, at: 1_000 },
+    {
+      type: 'doubt',
+      shard: 0,
+      epoch: 1,
+      number: 7,
+      wishes: [{ t: 'complete', id: 'm' }],
+      node: 'n1',
+      seq: 0,
+      at: 1_300,
+    },
+    { type: 'commitCalled', shard: 0, epoch: 1, number: 7, node: 'n1', seq: 3, at: 1_400 },
+    { type: 'ended', id: 'm', state: 'completed', node: 'n1', seq: 4, at: 1_405, via: '0/1/7' },
+  ];
+  log.splice(answeredAfter, 0, { type: 'answered', call: 'c', state: 'completed', node: 'n2', seq: 2, at: 1_200 });
+  return log;
+};
+
+it('places an answer behind the verdict when its commit was under way for the first time', () => {
+  const types = mergeLog(sentTwice(3), []).history.map(({ type }) => type);
+  expect(types.indexOf('answered')).toBe(types.indexOf('ended') + 1);
+});
+
+it('leaves an answer that came before the commit of its verdict was sent at all', () => {
+  const types = mergeLog(sentTwice(2), []).history.map(({ type }) => type);
+  expect(types.indexOf('answered')).toBeLessThan(types.indexOf('commitCalled'));
+});
