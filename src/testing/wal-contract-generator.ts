@@ -9,7 +9,7 @@ import { beginChange, type ShardChange, undoChange } from '../wal/shard-change.j
 import { sortedFirst } from '../wal/shard-lists.js';
 import { type ShardState, takeOffers } from '../wal/shard-state.js';
 import { applyTransition } from '../wal/shard-transitions.js';
-import type { OutgoingMessage, Transition } from '../wal/transition.js';
+import type { Completion, OutgoingMessage, Transition } from '../wal/transition.js';
 import {
   type CommitRequest,
   IllegalTransitionError,
@@ -124,6 +124,7 @@ export class CommitGenerator {
       { type: 'relayed', count: 1_000_000 },
       { type: 'append', message: this.#envelope(), dispatch: true, delayMs: 10 },
       { type: 'append', message: this.#envelope(), runAt: now + 5, delayMs: 10 },
+      { type: 'append', message: this.#envelope(), completes: { reply: '1' } },
     ];
     const chosen = this.#choice.of(wrong);
     if (chosen !== undefined) transitions.splice(this.#choice.below(transitions.length + 1), 0, chosen);
@@ -185,7 +186,7 @@ export class CommitGenerator {
     }
   }
 
-  #append(state: ShardState, now: number): Extract<Transition, { type: 'append' }> {
+  #append(state: ShardState, now: number, isSent = false): Extract<Transition, { type: 'append' }> {
     const choice = this.#choice;
     const kind = choice.weighted({ plain: 5, dispatch: 5, delay: 2, at: 1 });
     const message = this.#envelope();
@@ -200,6 +201,7 @@ export class CommitGenerator {
       },
       ...((replaced !== undefined || choice.chance(0.05)) && { replace: true }),
       ...(kind === 'dispatch' && { dispatch: true }),
+      ...(kind === 'dispatch' && !isSent && choice.chance(0.4) && { completes: this.#completion(state, now) }),
       ...(kind === 'delay' && { delayMs: choice.below(6_000) - 500 }),
       ...(kind === 'at' && { runAt: now + choice.below(6_000) - 2_000 }),
       ...(choice.chance(0.3) && { expiresInMs: choice.below(8_000) - 500 }),
@@ -221,7 +223,7 @@ export class CommitGenerator {
 
   /** What a handler sends: as an append, without a start. */
   #outgoing(state: ShardState, now: number): OutgoingMessage {
-    const { dispatch: _never, ...append } = this.#append(state, now);
+    const { dispatch: _never, ...append } = this.#append(state, now, true);
     return { targetShard: this.#choice.of([0, 0, 1, 2]) ?? 0, append };
   }
 
@@ -241,18 +243,7 @@ export class CommitGenerator {
     const kept = choice.chance(0.2) ? { keepVerdict: true } : {};
     switch (type) {
       case 'complete':
-        return {
-          type,
-          seq,
-          ...kept,
-          ...(choice.chance(0.5) && { reply: `{"n":${choice.below(100)}}` }),
-          ...starts,
-          ...(choice.chance(0.4) && { state: choice.chance(0.25) ? null : `{"s":${choice.below(100)}}` }),
-          ...(choice.chance(0.2) && { stateTtlMs: choice.below(6_000) }),
-          ...(choice.chance(0.2) && {
-            outgoing: Array.from({ length: choice.below(4) }, () => this.#outgoing(state, now)),
-          }),
-        };
+        return { type, seq, ...starts, ...this.#completion(state, now) };
       case 'retry':
         return {
           type,
@@ -269,6 +260,19 @@ export class CommitGenerator {
       case 'fail':
         return { type, seq, error, ...kept, ...starts };
     }
+  }
+
+  #completion(state: ShardState, now: number): Completion {
+    const choice = this.#choice;
+    return {
+      ...(choice.chance(0.2) && { keepVerdict: true }),
+      ...(choice.chance(0.5) && { reply: `{"n":${choice.below(100)}}` }),
+      ...(choice.chance(0.4) && { state: choice.chance(0.25) ? null : `{"s":${choice.below(100)}}` }),
+      ...(choice.chance(0.2) && { stateTtlMs: choice.below(6_000) }),
+      ...(choice.chance(0.2) && {
+        outgoing: Array.from({ length: choice.below(4) }, () => this.#outgoing(state, now)),
+      }),
+    };
   }
 
   #interrupted(): { readonly retry?: true; readonly block?: true } {

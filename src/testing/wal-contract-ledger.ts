@@ -3,7 +3,7 @@
  * of a shard must also keep these promises among themselves. Guards against a fault that both have.
  */
 import assert from 'node:assert/strict';
-import type { OutboxEntry, Outcome, OutgoingMessage, StoredMessage, Transition } from '../wal/transition.js';
+import type { OutboxEntry, Outcome, OutgoingMessage, Sent, StoredMessage, Transition } from '../wal/transition.js';
 import type { CommitAnswer, CommitRequest, Wal } from '../wal/wal.js';
 
 interface Entry {
@@ -62,6 +62,11 @@ export class ContractLedger {
         if (outcome.type === 'appended' || outcome.type === 'delayed') this.#accept(id);
         if (outcome.type === 'appended')
           this.#place(outcome.seq, id, `${entityType}\n${entityId}`, outcome.dispatched ? 1 : 0);
+        if (outcome.type !== 'appended' || transition.completes === undefined) return;
+        assert.equal(outcome.completed !== undefined, outcome.dispatched, 'what ran before completes where it starts');
+        if (outcome.completed === undefined) return;
+        this.#end(id, outcome.seq);
+        this.#observeSent(transition.completes.outgoing ?? [], outcome.completed);
         return;
       }
       case 'promote':
@@ -82,7 +87,8 @@ export class ContractLedger {
       case 'fail':
         if (transition.starts) this.#startUnmarked(transition.seq);
         this.#end(this.#entry(transition.seq).id, transition.seq);
-        if (transition.type === 'complete') this.#observeSent(transition.outgoing ?? [], outcome);
+        if (transition.type === 'complete')
+          this.#observeSent(transition.outgoing ?? [], outcome.type === 'sent' ? outcome.sent : []);
         return;
       case 'skip':
         if (outcome.type === 'skipped') this.#end(outcome.message.id, outcome.message.seq);
@@ -96,8 +102,7 @@ export class ContractLedger {
   }
 
   /** What a handler sent is accepted with its completion where it arrives, and waits in the outbox otherwise (M15). */
-  #observeSent(outgoing: readonly OutgoingMessage[], outcome: Outcome): void {
-    const sent = outcome.type === 'sent' ? outcome.sent : [];
+  #observeSent(outgoing: readonly OutgoingMessage[], sent: readonly Sent[]): void {
     assert.equal(sent.length, outgoing.length, 'one answer per message that was sent');
     for (const [index, one] of sent.entries()) {
       const asked = outgoing[index] as OutgoingMessage;

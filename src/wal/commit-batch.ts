@@ -2,10 +2,12 @@
  * What a group commit is made of: transitions with those who want to hear of them, what each costs, and what is done with
  * a batch that could not be committed. Pure, but for telling participants.
  */
-import type { Outcome, Transition } from './transition.js';
+import type { Completion, Outcome, Transition } from './transition.js';
 import { CommitNumberError, StaleEpochError, StoreUnavailableError } from './wal.js';
 
 export interface Participant {
+  /** The transition is in a commit that begins now: it stays as it is (M1). */
+  sealed?(): void;
   /** The commit with this transition is durable. */
   committed(outcome: Outcome, transition: Transition, now: number): void;
   /** Only for appends, and for anything when the shard is lost: it was not and will not be applied. */
@@ -63,19 +65,23 @@ export function weightOf(transition: Transition): number {
     case 'dispatch':
     case 'relayed':
       return 1;
-    case 'append':
-      return weightOfAppend(transition);
-    case 'complete': {
-      const { keepVerdict, reply, state, outgoing } = transition;
-      let weight = keepVerdict === true || reply !== undefined ? KEPT_WEIGHT : 1;
-      weight += (reply?.length ?? 0) >> CHARACTERS_PER_WEIGHT_LOG2;
-      weight += (state?.length ?? 0) >> CHARACTERS_PER_WEIGHT_LOG2;
-      if (outgoing === undefined) return weight;
-      return outgoing.reduce((sum, { append }) => sum + Math.max(KEPT_WEIGHT, weightOfAppend(append)), weight);
+    case 'append': {
+      const { completes } = transition;
+      return weightOfAppend(transition) + (completes === undefined ? 0 : weightOfCompletion(completes));
     }
+    case 'complete':
+      return weightOfCompletion(transition);
     default:
       return HEAVY_WEIGHT;
   }
+}
+
+function weightOfCompletion({ keepVerdict, reply, state, outgoing }: Completion): number {
+  let weight = keepVerdict === true || reply !== undefined ? KEPT_WEIGHT : 1;
+  weight += (reply?.length ?? 0) >> CHARACTERS_PER_WEIGHT_LOG2;
+  weight += (state?.length ?? 0) >> CHARACTERS_PER_WEIGHT_LOG2;
+  if (outgoing === undefined) return weight;
+  return outgoing.reduce((sum, { append }) => sum + Math.max(KEPT_WEIGHT, weightOfAppend(append)), weight);
 }
 
 function weightOfAppend({

@@ -41,6 +41,21 @@ export class CommitQueue {
     if (transitions.length > 1) this.groups.push({ start, end: start + transitions.length });
   }
 
+  /** Takes out the participant's transition of this type, which belongs to no group; false when none waits. */
+  withdraw(participant: Participant, type: Transition['type']): boolean {
+    for (let index = this.transitions.length - 1; index >= this.taken; index -= 1) {
+      if (this.participants[index] !== participant || this.transitions[index]?.type !== type) continue;
+      this.transitions.splice(index, 1);
+      this.participants.splice(index, 1);
+      this.groups = this.groups.map((group) =>
+        group.start > index ? { start: group.start - 1, end: group.end - 1 } : group,
+      );
+      if (index < this.taken + this.singles) this.singles -= 1;
+      return true;
+    }
+    return false;
+  }
+
   /** Puts a batch back ahead of everything that waits. `singly`: its groups, or else its transitions, go one by one. */
   putFront(batch: Batch, singly = false): void {
     const late = this.groups.filter((group) => group.start >= this.taken);
@@ -53,6 +68,12 @@ export class CommitQueue {
 
   /** Takes the next batch out: everything, up to the limit, without splitting a group. */
   cut(): Batch {
+    const batch = this.takeNext();
+    for (const participant of batch.participants) participant.sealed?.();
+    return batch;
+  }
+
+  private takeNext(): Batch {
     const start = this.taken;
     const end = this.cutAt();
     if (start === 0 && end === this.transitions.length) {

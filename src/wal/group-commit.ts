@@ -89,6 +89,11 @@ export class GroupCommit {
     this.schedule();
   }
 
+  /** Takes the participant's dispatch back, if it still waits for a commit. */
+  withdrawDispatch(participant: Participant): boolean {
+    return this.queue.withdraw(participant, 'dispatch');
+  }
+
   /** Adds transitions that share one commit. */
   addAll(transitions: readonly Transition[], participants: readonly Participant[]): void {
     if (this.lostWith !== undefined) {

@@ -57,7 +57,7 @@ export function copyOffered(transition: OfferedTransition): OfferedTransition {
 }
 
 function copyAppend(transition: Extract<OfferedTransition, { type: 'append' }>): OfferedTransition {
-  const { dispatch: _ignored, ...rest } = transition;
+  const { dispatch: _ignored, completes: _neither, ...rest } = transition;
   checkEnvelope(rest.message);
   if (rest.replace !== undefined && typeof rest.replace !== 'boolean') throw refused('append', 'replace', rest.replace);
   for (const field of ['delayMs', 'runAt', 'expiresInMs'] as const) {

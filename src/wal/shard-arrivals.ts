@@ -36,6 +36,9 @@ export function checkAppend(transition: Of<'append'>): void {
   if (named.length > 1) {
     throw illegal(transition, `for message ${transition.message.id}: ${named.join(' and ')} exclude each other`);
   }
+  if (transition.completes !== undefined && transition.dispatch !== true) {
+    throw illegal(transition, `for message ${transition.message.id}: it completes without dispatch`);
+  }
 }
 
 export function append(change: ShardChange, transition: Of<'append'>): Outcome {

@@ -45,7 +45,7 @@ const ALREADY_STARTED: Outcome = { type: 'already-started' };
 export function applyTransition(change: ShardChange, transition: Transition): Outcome {
   switch (transition.type) {
     case 'append':
-      return append(change, transition);
+      return completedAtOnce(change, transition, append(change, transition));
     case 'promote':
       return promote(change, transition);
     case 'dispatch':
@@ -162,6 +162,13 @@ function complete(change: ShardChange, transition: Of<'complete'>): Outcome {
   return { type: 'sent', sent: outgoing.map((message) => send(change, state.shard, message)) };
 }
 
+/** What ran before it came completes where it was marked as started. */
+function completedAtOnce(change: ShardChange, { completes }: Of<'append'>, outcome: Outcome): Outcome {
+  if (completes === undefined || outcome.type !== 'appended' || !outcome.dispatched) return outcome;
+  const done = complete(change, { type: 'complete', seq: outcome.seq, ...completes });
+  return { ...outcome, completed: done.type === 'sent' ? done.sent : [] };
+}
+
 function retry(change: ShardChange, transition: Of<'retry'>): Outcome {
   const message = atWork(change, transition);
   const notBefore = isDelay(transition.delayMs) ? change.now + transition.delayMs : 0;
@@ -195,7 +202,7 @@ function expire(change: ShardChange, transition: Of<'expire'>): Outcome {
   const message = waiting(change, transition);
   if (message === undefined) return NOT_FOUND;
   if (message.expiresAt === 0) throw illegal(transition, ': it has no deadline');
-  if (message.attempt > 0 || change.runsUnmarked?.(message.seq)) return ALREADY_STARTED;
+  if (message.attempt > 0 || change.runsUnmarked?.(message.seq, message.id)) return ALREADY_STARTED;
   if (message.expiresAt > change.now) return { type: 'not-due', dueAt: message.expiresAt };
   removeFromLine(change, message);
   return expired(change, message);
@@ -207,7 +214,7 @@ function cancel(change: ShardChange, { id, keepVerdict }: Of<'cancel'>): Outcome
   const message = seq === 0 ? state.delayed.get(id)?.message : state.line.entries.get(seq ?? 0);
   if (message === undefined) return NOT_FOUND;
   if (message.state !== 'enqueued' || message.attempt > 0) return ALREADY_STARTED;
-  if (seq !== 0 && change.runsUnmarked?.(message.seq)) return ALREADY_STARTED;
+  if (seq !== 0 && change.runsUnmarked?.(message.seq, message.id)) return ALREADY_STARTED;
   if (seq === 0) removeDelayed(change, id);
   else removeFromLine(change, message);
   end(change, message, { state: 'cancelled' }, keepVerdict || message.replyTo !== undefined);

@@ -36,6 +36,11 @@ export type Transition =
       readonly message: Envelope;
       readonly dispatch?: boolean | undefined;
       /**
+       * Only with `dispatch`: the message's handler has run already (state-only handlers, I2). If this append marks it as
+       * started, it also completes here, with this, as if `complete` followed; otherwise nothing of that run shows.
+       */
+      readonly completes?: Completion | undefined;
+      /**
        * The message takes its place in line this much later (milliseconds). `delayMs` above 0, `runAt` and `dispatch`
        * exclude each other: two of them together are illegal.
        */
@@ -81,25 +86,7 @@ export type Transition =
    * to the owner how many there may be (`dispatchAhead`).
    */
   | { readonly type: 'dispatch'; readonly seq: number }
-  | {
-      readonly type: 'complete';
-      readonly seq: number;
-      /** JSON text of the handler's result, or undefined when it returned nothing. */
-      readonly reply?: string | undefined;
-      /** Keeps the verdict for `entryTTL` although the message has no `messageId`: someone may still ask (M12). */
-      readonly keepVerdict?: boolean | undefined;
-      /** The entity's new actor state (JSON text; null removes it), durable together with the completion. */
-      readonly state?: string | null | undefined;
-      /** The state counts as removed this many milliseconds after the commit. Default: never. */
-      readonly stateTtlMs?: number | undefined;
-      /**
-       * Messages that become durable together with the completion (M15). One for this shard takes its place in line in the
-       * same commit, unless offers are left in the inbox, which go first (I4), or earlier ones for this shard in the outbox;
-       * all others go to the outbox, in order.
-       */
-      readonly outgoing?: readonly OutgoingMessage[] | undefined;
-      readonly starts?: Starts;
-    }
+  | (Completion & { readonly type: 'complete'; readonly seq: number; readonly starts?: Starts })
   /** The attempt failed and another one is left: back to `enqueued` at the same place, not before `delayMs` from now. */
   | {
       readonly type: 'retry';
@@ -180,6 +167,24 @@ export type Transition =
  */
 export type Starts = true | undefined;
 
+/** What becomes durable when a handler has succeeded. */
+export interface Completion {
+  /** JSON text of the handler's result, or undefined when it returned nothing. */
+  readonly reply?: string | undefined;
+  /** Keeps the verdict for `entryTTL` although the message has no `messageId`: someone may still ask (M12). */
+  readonly keepVerdict?: boolean | undefined;
+  /** The entity's new actor state (JSON text; null removes it), durable together with the completion. */
+  readonly state?: string | null | undefined;
+  /** The state counts as removed this many milliseconds after the commit. Default: never. */
+  readonly stateTtlMs?: number | undefined;
+  /**
+   * Messages that become durable together with the completion (M15). One for this shard takes its place in line in the
+   * same commit, unless offers are left in the inbox, which go first (I4), or earlier ones for this shard in the outbox;
+   * all others go to the outbox, in order.
+   */
+  readonly outgoing?: readonly OutgoingMessage[] | undefined;
+}
+
 /** What a handler sends with its completion: an append at the target, whose durations count from its arrival there. */
 export interface OutgoingMessage {
   readonly targetShard: number;
@@ -187,7 +192,7 @@ export interface OutgoingMessage {
 }
 
 /** An append as it stands in an outbox: never one that dispatches. */
-export type OutgoingAppend = Omit<Extract<Transition, { readonly type: 'append' }>, 'dispatch'>;
+export type OutgoingAppend = Omit<Extract<Transition, { readonly type: 'append' }>, 'dispatch' | 'completes'>;
 
 /** How a message ended, as kept for a waiter or a `messageId`. */
 export interface Verdict {
@@ -206,12 +211,16 @@ export type Outcome =
    * `outbox`: it waits for being relayed.
    */
   | { readonly type: 'sent'; readonly sent: readonly Sent[] }
-  /** In line at `seq`. `dispatched` when it was also marked as started (attempt 1). */
+  /**
+   * In line at `seq`. `dispatched` when it was also marked as started (attempt 1). `completed` when it also left the line
+   * again (`completes`): what became of each outgoing message, in order.
+   */
   | {
       readonly type: 'appended';
       readonly seq: number;
       readonly dispatched: boolean;
       readonly expiresAt?: number | undefined;
+      readonly completed?: readonly Sent[] | undefined;
     }
   /**
    * `append`: offers of others were left in the inbox, which go first (M2). Nothing was done; the owner sends it again

@@ -154,7 +154,7 @@ export interface CommitRequest {
    * Whether the owner runs (or ran) the message at this place without having marked it as started (`Starts`): then it can
    * be neither cancelled nor expire (`already-started`). Asked inside the commit, and anew when it is tried again.
    */
-  readonly runsUnmarked?: ((seq: number) => boolean) | undefined;
+  readonly runsUnmarked?: ((seq: number, id: string) => boolean) | undefined;
 }
 
 export interface CommitAnswer {

@@ -10,7 +10,7 @@ import { type Held, numberInId, type Pointer } from './records.js';
 import type { Work } from './work.js';
 
 /** What an end must know of a message. */
-type Ending = Pick<Envelope, 'id' | 'entityType' | 'entityId' | 'messageId' | 'replyTo'>;
+export type Ending = Pick<Envelope, 'id' | 'entityType' | 'entityId' | 'messageId' | 'replyTo'>;
 
 export interface Letter {
   readonly number: number;

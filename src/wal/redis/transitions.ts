@@ -9,13 +9,14 @@
 import { type EntityKey, entityKey } from '../../message/entity-key.js';
 import { checkAppend } from '../shard-arrivals.js';
 import { copyEnvelope, copyError, withRecord } from '../shard-records.js';
-import type { Outcome, StoredMessage, Transition } from '../transition.js';
+import type { Completion, Outcome, Sent, StoredMessage, Transition } from '../transition.js';
 import { IllegalTransitionError } from '../wal.js';
 import {
   addDelayed,
   appendToLine,
   atWork,
   bury,
+  type Ending,
   end,
   expired,
   findDuplicate,
@@ -107,7 +108,8 @@ export function applyTransition(work: Work, transition: Transition): Outcome {
 
 export function append(work: Work, transition: Of<'append'>): Outcome {
   const { message: envelope, delayMs, runAt, expiresInMs } = transition;
-  if (delayMs !== undefined || runAt !== undefined) checkAppend(transition);
+  const { completes } = transition;
+  if (delayMs !== undefined || runAt !== undefined || completes !== undefined) checkAppend(transition);
   if (transition.replace) makeRoom(work, envelope.id);
   const known = findDuplicate(work, envelope);
   if (known !== undefined) return known;
@@ -136,8 +138,14 @@ export function append(work: Work, transition: Of<'append'>): Outcome {
     !work.isPaused(entityType, entityId) &&
     work.firstWaiting(entityType, entityId) === undefined;
   const seq = numbers.nextSeq;
-  const indexed = numberInId(id) !== seq;
   numbers.nextSeq = seq + 1;
+  if (dispatched && completes !== undefined) {
+    // It never stands in line, so nothing of the message itself is written.
+    if (messageId !== undefined) rememberMessageId(work, envelope);
+    const completed = completeWith(work, envelope, completes) ?? [];
+    return { type: 'appended', seq, dispatched, ...(expiresAt !== 0 && { expiresAt }), completed };
+  }
+  const indexed = numberInId(id) !== seq;
   numbers.inLine += 1;
   work.bodies.set(seq, bodyOfEnvelope(envelope, now));
   work.put({
@@ -185,14 +193,20 @@ function dispatch(work: Work, transition: Of<'dispatch'>): Outcome {
 
 function complete(work: Work, transition: Of<'complete'>): Outcome {
   const held = atWork(work, transition);
-  const { state, outgoing, reply } = transition;
   work.remove(held);
-  if (transition.keepVerdict || held.messageId !== undefined)
-    end(work, held, { state: 'completed', ...(reply !== undefined && { reply }) }, true);
+  const sent = completeWith(work, held, transition);
+  return sent === undefined ? APPLIED : { type: 'sent', sent };
+}
+
+/** What follows when a message that is in line no more has completed; what became of what it sent, if it did. */
+function completeWith(work: Work, message: Ending, completion: Completion): readonly Sent[] | undefined {
+  const { keepVerdict, state, stateTtlMs, outgoing, reply } = completion;
+  if (keepVerdict || message.messageId !== undefined)
+    end(work, message, { state: 'completed', ...(reply !== undefined && { reply }) }, true);
   else work.numbers.completed += 1;
-  if (state !== undefined) setState(work, entityKey(held.entityType, held.entityId), state, transition.stateTtlMs);
-  if (outgoing === undefined || outgoing.length === 0) return APPLIED;
-  return { type: 'sent', sent: outgoing.map((message) => send(work, message, append)) };
+  if (state !== undefined) setState(work, entityKey(message.entityType, message.entityId), state, stateTtlMs);
+  if (outgoing === undefined || outgoing.length === 0) return undefined;
+  return outgoing.map((each) => send(work, each, append));
 }
 
 function retry(work: Work, transition: Of<'retry'>): Outcome {
@@ -259,7 +273,7 @@ function expire(work: Work, transition: Of<'expire'>): Outcome {
   if (held === undefined) return NOT_FOUND;
   if (held.state !== 'enqueued') throw illegal(transition, `: it must be enqueued and is ${held.state}`);
   if (held.expiresAt === 0) throw illegal(transition, ': it has no deadline');
-  if (held.attempt > 0 || work.runsUnmarked?.(held.seq)) return ALREADY_STARTED;
+  if (held.attempt > 0 || work.runsUnmarked?.(held.seq, held.id)) return ALREADY_STARTED;
   if (held.expiresAt > work.now) return { type: 'not-due', dueAt: held.expiresAt };
   return removeExpired(work, held);
 }
@@ -288,7 +302,8 @@ function cancel(work: Work, { id, keepVerdict }: Of<'cancel'>): Outcome {
     end(work, message, { state: 'cancelled' }, keepVerdict || message.replyTo !== undefined);
     return { type: 'cancelled', message };
   }
-  if (place.state !== 'enqueued' || place.attempt > 0 || work.runsUnmarked?.(place.seq)) return ALREADY_STARTED;
+  if (place.state !== 'enqueued' || place.attempt > 0 || work.runsUnmarked?.(place.seq, place.id))
+    return ALREADY_STARTED;
   const message = work.message(place);
   work.remove(place);
   end(work, place, { state: 'cancelled' }, keepVerdict || place.replyTo !== undefined);

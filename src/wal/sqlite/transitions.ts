@@ -11,7 +11,7 @@ import { type EntityKey, entityKey } from '../../message/entity-key.js';
 import type { Envelope } from '../../message/envelope.js';
 import { checkAppend } from '../shard-arrivals.js';
 import { copyEnvelope, copyError, withRecord } from '../shard-records.js';
-import type { Outcome, OutgoingMessage, Sent, StoredMessage, Transition } from '../transition.js';
+import type { Completion, Outcome, OutgoingMessage, Sent, StoredMessage, Transition } from '../transition.js';
 import { IllegalTransitionError, type PausedLine } from '../wal.js';
 import { cancelDelayed, makeRoom, promote } from './delayed-moves.js';
 import { splitId } from './ids.js';
@@ -32,7 +32,7 @@ import {
 import { find, findDuplicate, findLetter } from './lookup.js';
 import { type MessageRow, messageOfRow, rowOfMessage, stateOf } from './rows.js';
 import { STATE_DISPATCHED, STATE_ENQUEUED } from './schema.js';
-import { toText } from './text.js';
+import { fromText, toText } from './text.js';
 import type { Work } from './work.js';
 
 type Of<T extends Transition['type']> = Extract<Transition, { readonly type: T }>;
@@ -158,6 +158,16 @@ function append(work: Work, transition: Of<'append'>): Outcome {
     work.waiting.first(envelope.entityType, envelope.entityId) === undefined;
   const seq = numbers.next_seq++;
   const { headers, messageId } = envelope;
+  const { completes } = transition;
+  if (dispatched && completes !== undefined && !completes.keepVerdict && messageId === undefined) {
+    // It never stands in line, so nothing of the message itself is written.
+    const { entityType, entityId } = envelope;
+    const { state } = completes;
+    numbers.completed += 1;
+    if (state !== undefined) work.states.note(toText(entityType), toText(entityId), state, stateEnd(work, completes));
+    const completed = completes.outgoing?.map((message) => send(work, message)) ?? [];
+    return { type: 'appended', seq, dispatched, ...(expiresAt !== 0 && { expiresAt }), completed };
+  }
   const row: MessageRow = {
     seq,
     state: dispatched ? STATE_DISPATCHED : STATE_ENQUEUED,
@@ -180,6 +190,11 @@ function append(work: Work, transition: Of<'append'>): Outcome {
     reminder: null,
   };
   addToLine(work, row);
+  if (dispatched && completes !== undefined) {
+    const done = complete(work, { type: 'complete', seq, ...completes });
+    const completed = done.type === 'sent' ? done.sent : [];
+    return { type: 'appended', seq, dispatched, ...(expiresAt !== 0 && { expiresAt }), completed };
+  }
   return expiresAt === 0 ? { type: 'appended', seq, dispatched } : { type: 'appended', seq, dispatched, expiresAt };
 }
 
@@ -245,7 +260,7 @@ function completeUsual(work: Work, transition: Of<'complete'>): boolean {
   return true;
 }
 
-function stateEnd(work: Work, { stateTtlMs }: Of<'complete'>): number | null {
+function stateEnd(work: Work, { stateTtlMs }: Completion): number | null {
   return stateTtlMs === undefined ? null : work.now + stateTtlMs;
 }
 
@@ -295,7 +310,7 @@ function expire(work: Work, transition: Of<'expire'>): Outcome {
   if (row === undefined) return NOT_FOUND;
   if (row.state !== STATE_ENQUEUED) throw illegal(transition, `: it must be enqueued and is ${stateOf(row.state)}`);
   if (row.expires_at === null) throw illegal(transition, ': it has no deadline');
-  if (row.attempt > 0 || work.runsUnmarked?.(row.seq)) return ALREADY_STARTED;
+  if (row.attempt > 0 || runsUnmarked(work, work.line.row(row.seq))) return ALREADY_STARTED;
   if (row.expires_at > work.now) return { type: 'not-due', dueAt: row.expires_at };
   return removeExpired(work, transition);
 }
@@ -305,7 +320,7 @@ function cancel(work: Work, { id, keepVerdict }: Of<'cancel'>): Outcome {
   if (delayed !== null) return cancelDelayed(work, id, delayed, keepVerdict);
   const row = seq === null ? undefined : work.line.row(seq);
   if (row === undefined) return NOT_FOUND;
-  if (row.state !== STATE_ENQUEUED || row.attempt > 0 || work.runsUnmarked?.(row.seq)) return ALREADY_STARTED;
+  if (row.state !== STATE_ENQUEUED || row.attempt > 0 || runsUnmarked(work, row)) return ALREADY_STARTED;
   const message = messageOfRow(row);
   removeFromLine(work, row);
   end(work, message, { state: 'cancelled' }, keepVerdict);
@@ -337,6 +352,11 @@ function replay(work: Work, transition: Of<'replay'>): Outcome {
   };
   addToLine(work, rowOfMessage(message, flagsOf(split, message.seq, message.messageId)));
   return { type: 'queued', message };
+}
+
+/** Whether the owner runs it, or ran it, without having marked it. */
+function runsUnmarked(work: Work, row: MessageRow | undefined): boolean {
+  return row !== undefined && work.runsUnmarked?.(row.seq, fromText(row.id)) === true;
 }
 
 function removeExpired(work: Work, transition: Of<'dispatch' | 'expire'>): Outcome {

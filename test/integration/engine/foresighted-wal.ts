@@ -12,7 +12,7 @@ export function foresighted(wal: Wal, store: () => MemoryStore, delay: () => Pro
       if (seq === undefined || seq === 0 || said.has(seq)) return;
       const held = store().shard(0).line.entries.get(seq);
       if (held === undefined || held.state !== 'enqueued' || held.attempt > 0) return;
-      said.set(seq, request.runsUnmarked?.(seq) === true);
+      said.set(seq, request.runsUnmarked?.(seq, held.id) === true);
     };
     const look = (transition: CommitRequest['transitions'][number] | OfferedTransition): void => {
       if (transition.type === 'cancel') ask(store().shard(0).places.get(transition.id));
@@ -24,7 +24,7 @@ export function foresighted(wal: Wal, store: () => MemoryStore, delay: () => Pro
     const answer = await wal.commit({
       ...request,
       ...(request.runsUnmarked !== undefined && {
-        runsUnmarked: (seq: number) => said.get(seq) ?? request.runsUnmarked?.(seq) === true,
+        runsUnmarked: (seq: number, id: string) => said.get(seq) ?? request.runsUnmarked?.(seq, id) === true,
       }),
     });
     await delay();
