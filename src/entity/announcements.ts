@@ -38,6 +38,13 @@ export class Announcements {
     this.events.emit('settled', { id, kind, entityType, entityId, name, attempt, ok, durationMs });
   }
 
+  tookBack(item: Item): void {
+    if (!this.events.wants('tookBack')) return;
+    const { id, kind, name, worker, attempt } = item;
+    const { entityType, entityId } = worker;
+    this.events.emit('tookBack', { id, kind, entityType, entityId, name, attempt });
+  }
+
   retried(item: Item, notBefore: number, error: ErrorDescription): void {
     if (!this.events.wants('retried')) return;
     const { id, kind, name, worker, attempt } = item;

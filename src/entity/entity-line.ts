@@ -2,12 +2,14 @@
  * What stands in one entity's line, and where each message of it is: the state that the worker (`entity-worker.ts`) decides
  * upon and that the store's answers (`store-answers.ts`) change. It starts nothing.
  *
- * Owns: the mailbox, the messages marked as started, the running one, and the stage of every item.
+ * Owns: the mailbox, the messages marked as started, the running one, and the stage of every item; those that run before
+ * they are durable with `early-runs.ts`.
  */
 
 import type { EntityKey } from '../message/entity-key.js';
 import type { FinalState, Transition } from '../wal/transition.js';
 import { Backoff } from './backoff.js';
+import { EarlyRuns } from './early-runs.js';
 import type { EntityWorker } from './entity-worker.js';
 import { Item } from './item.js';
 import { Mailbox } from './mailbox.js';
@@ -16,8 +18,9 @@ import type { WorkerHost, WorkerOptions } from './worker-host.js';
 
 export abstract class EntityLine {
   readonly mailbox = new Mailbox();
-  protected marked: Item[] = [];
-  protected running: Item | undefined;
+  marked: Item[] = [];
+  running: Item | undefined;
+  readonly early = new EarlyRuns(this);
   /** Items whose outcome is on its way to the store. */
   finishing = 0;
   protected readonly slot: SlotHold;
@@ -106,6 +109,39 @@ export abstract class EntityLine {
   /** Takes an item out of those that are marked. */
   unmark(item: Item): void {
     this.marked = this.marked.filter((each) => each !== item);
+  }
+
+  /**
+   * Something takes a place ahead of what is on its way to the store: that is not started by its append any more, and stands
+   * in line, ahead of what came after it (I4).
+   */
+  unmarkAppends(): void {
+    const unmarked = this.marked.filter(({ stage }) => stage === 'appending');
+    if (unmarked.length === 0) return;
+    this.marked = this.marked.filter(({ stage }) => stage !== 'appending');
+    for (const item of unmarked) {
+      item.appendDispatches = false;
+      if (item.append !== undefined) item.append.dispatch = false;
+    }
+    this.mailbox.putAhead(unmarked);
+  }
+
+  /** One stands in line again that was to start: what is behind it, and not on its way to the store, must not start first. */
+  unmarkBehind({ seq }: Item): void {
+    this.unmarkAppends();
+    for (const item of this.marked.filter((each) => each.stage === 'dispatching' && each.seq > seq)) {
+      if (!this.host.withdrawDispatch(item)) continue;
+      this.unmark(item);
+      this.waits(item);
+      this.mailbox.putBack(item);
+    }
+  }
+
+  /** One that stands in line was marked as started by its append. */
+  markStanding(item: Item): void {
+    item.appendDispatches = true;
+    this.mailbox.remove((entry) => entry === item);
+    this.marked.push(item);
   }
 
   /** An item waits in line again; its deadline may have passed unheeded while it did not. */

@@ -21,7 +21,7 @@
 import type { ErrorDescription } from '../message/envelope.js';
 import type { Outcome, Transition } from '../wal/transition.js';
 import { EntityLine } from './entity-line.js';
-import { type HandlerFailure, handlerOutcome } from './handler-outcome.js';
+import { type HandlerFailure, type HandlerOutcome, handlerOutcome } from './handler-outcome.js';
 import type { Item } from './item.js';
 import type { MailboxEntry } from './mailbox.js';
 import { storeAnswered } from './store-answers.js';
@@ -36,12 +36,15 @@ export class EntityWorker extends EntityLine {
 
   /**
    * Takes in a new command whose append is about to be committed. Returns whether the same commit may mark it as started:
-   * nothing is ahead of it but what is marked already.
+   * nothing is ahead of it but what is marked already. With `mayRunEarly` it becomes a candidate for running before that,
+   * if it can be one; `advance` starts it.
    */
-  enter(item: Item, mayDispatch: boolean): boolean {
-    if (
+  enter(item: Item, mayDispatch: boolean, mayRunEarly = false): boolean {
+    if (mayRunEarly && this.startOf(item) === 'unmarked' && this.early.mayJoin()) item.early = 'candidate';
+    else if (
       mayDispatch &&
       !this.reserved &&
+      !this.early.isHolding &&
       this.mailbox.length === 0 &&
       this.marked.length < this.ahead &&
       (this.marked.length === 0 || !this.host.slotsContended) &&
@@ -82,9 +85,9 @@ export class EntityWorker extends EntityLine {
   /** Takes in something that stands in line already: a volatile query, or a message that the store put there. */
   line(entry: MailboxEntry): void {
     if (typeof entry !== 'number' && entry.seq > 0) {
+      this.early.drop();
+      this.unmarkAppends();
       this.mailbox.insertByPlace(entry);
-      // Appends that wait to be sent come behind it, and must not start first (I4).
-      for (const { append } of this.marked) if (append !== undefined) append.dispatch = false;
     } else this.mailbox.push(entry);
     this.advance();
   }
@@ -111,18 +114,34 @@ export class EntityWorker extends EntityLine {
     this.leaveRunning(item);
     item.error = failure?.error;
     if (item.isVolatile) this.end(item, failure === undefined ? 'completed' : 'failed');
-    else {
-      const outcome = handlerOutcome(item, failure, this.options);
-      if (outcome.type === 'retry' || outcome.type === 'block') {
-        // The head is back before anything else is looked at, so nothing overtakes it (I4).
-        item.notBefore = Number.POSITIVE_INFINITY;
-        this.mailbox.unshift(item);
-      }
-      this.finish(item, outcome);
-    }
+    else if (item.early !== undefined) this.settledEarly(item, failure);
+    else this.commitOutcome(item, handlerOutcome(item, failure, this.options));
     if (this.host.slotsContended) this.letSlotGo();
     this.advance();
     this.letSlotGo();
+    if (item.stage === 'ended') this.idleCheck();
+  }
+
+  private settledEarly(item: Item, failure: HandlerFailure | undefined): void {
+    if (item.early === 'dropped') this.early.settledDropped(item);
+    else if (failure !== undefined || !this.early.join(item)) {
+      this.early.hold(item, handlerOutcome(item, failure, this.options));
+    }
+  }
+
+  /** What ran before it was durable has its place; what its handler left, if it has settled, can be committed. */
+  placedEarly(item: Item): void {
+    const outcome = this.early.placed(item);
+    if (outcome !== undefined) this.commitOutcome(item, { ...outcome, seq: item.seq });
+  }
+
+  private commitOutcome(item: Item, outcome: HandlerOutcome): void {
+    if (outcome.type === 'retry' || outcome.type === 'block') {
+      // The head is back before anything else is looked at, so nothing overtakes it (I4).
+      item.notBefore = Number.POSITIVE_INFINITY;
+      this.mailbox.unshift(item);
+    }
+    this.finish(item, outcome);
   }
 
   /**
@@ -131,11 +150,14 @@ export class EntityWorker extends EntityLine {
    */
   release(item: Item, error: ErrorDescription, retry = false): boolean {
     if (this.running !== item || item.isVolatile) return false;
+    // The store does not have its message yet: there is nothing to give up, unless it stays for another run.
+    if (item.early !== undefined && !retry) return false;
     item.released = true;
     this.host.givenUp(item);
     this.leaveRunning(item);
     item.error = error;
-    if (item.isUnmarked && retry) {
+    if (item.early === 'dropped') this.early.settledDropped(item);
+    else if (item.isUnmarked && retry) {
       // The store never heard of this start, and nothing of it is left: it has not started.
       this.unstart(item);
     } else if (item.isUnmarked) {
@@ -165,18 +187,28 @@ export class EntityWorker extends EntityLine {
   private unstart(item: Item): void {
     item.attempt -= 1;
     this.host.unmarkedOver(item);
-    this.waits(item);
+    if (item.early === 'begun') this.early.giveBack(item);
+    else this.waits(item);
     this.mailbox.unshift(item);
   }
 
   /** The host gives back an item before its handler began, e.g. because the node drains: it has not started. */
   notStarted(item: Item): void {
     if (this.running !== item) return;
+    if (item.early === 'dropped') {
+      this.early.settledDropped(item);
+      this.running = undefined;
+      this.advance();
+      this.letSlotGo();
+      this.idleCheck();
+      return;
+    }
     if (item.isUnmarked) {
       this.host.unmarkedOver(item);
-      this.waits(item);
+      if (item.early === 'begun') this.early.giveBack(item);
+      else this.waits(item);
     }
-    if (item.isVolatile || item.stage === 'waiting') {
+    if (item.isVolatile || item.stage === 'waiting' || item.stage === 'appending') {
       item.isNext = item.isVolatile;
       this.mailbox.unshift(item);
     } else if (item.stage !== 'marked') return;
@@ -236,6 +268,7 @@ export class EntityWorker extends EntityLine {
 
   refused(item: Item, error: Error, transition: Transition): void {
     if (transition.type === 'append') {
+      if (item.early === 'begun') this.early.drop();
       if (item.appendDispatches) this.unmark(item);
       else this.mailbox.remove((each) => each === item);
     }
@@ -280,6 +313,10 @@ export class EntityWorker extends EntityLine {
     const ahead = this.marked.length > 0 && this.host.slotsContended ? 0 : this.ahead;
     while (!this.reserved && this.marked.length < ahead) {
       const item = this.head();
+      if (item?.early === 'candidate') {
+        this.runEarly(item);
+        return;
+      }
       if (item === undefined || item.stage !== 'waiting') return;
       if (item.isVolatile) {
         if (this.isBusy || this.finishing > 0 || !this.slot.have()) return;
@@ -305,6 +342,17 @@ export class EntityWorker extends EntityLine {
       item.stage = 'dispatching';
       this.host.commit({ type: 'dispatch', seq: item.seq }, item);
     }
+  }
+
+  /** Starts the head before it is durable, if that can still go with its append. */
+  private runEarly(item: Item): void {
+    if (item.isSealed || this.isBusy || this.early.isHolding || this.finishing >= UNCOMMITTED_RUNS_MAX) return;
+    if (!this.host.isAwake(this) || !this.slot.have()) return;
+    this.mailbox.shift();
+    this.early.begin(item);
+    item.isUnmarked = true;
+    this.running = item;
+    this.host.start(item);
   }
 
   /** Starts the head without a durable dispatch: whatever it does becomes durable with its completion, or not at all (I2). */

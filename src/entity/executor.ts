@@ -131,8 +131,8 @@ export class Executor {
 
   private start(item: Item, fault?: { readonly error: unknown }): void {
     const { options } = this;
-    if (!options.mayStart() || (item.stage !== 'marked' && item.worker.paused)) {
-      // Lost, the lease in doubt, or paused before the store had it as started: it stands in line again until it may.
+    if (!options.mayStart() || (item.stage !== 'marked' && item.worker.paused) || item.early === 'dropped') {
+      // Lost, the lease in doubt, paused before the store had it as started, or overtaken: it stands in line again until it may.
       item.actor = undefined;
       item.worker.notStarted(item);
       return;

@@ -1,6 +1,6 @@
 /** What a settled handler means for its message. Pure: the worker commits what this returns. */
 import type { ErrorDescription } from '../message/envelope.js';
-import type { Transition } from '../wal/transition.js';
+import type { Completion, Transition } from '../wal/transition.js';
 import type { Item } from './item.js';
 import { type RetryPolicy, retryDelayMs } from './retry.js';
 
@@ -46,4 +46,17 @@ export function handlerOutcome(item: Item, failure: HandlerFailure | undefined, 
   if (delayMs !== undefined) return { type: 'retry', seq, delayMs, error, ...starts };
   if (policy.onFailure === 'block') return { type: 'block', seq, error, ...starts };
   return { type: 'fail', seq, error, keepVerdict, ...starts };
+}
+
+/** The same for a handler that succeeded before its message had a place. */
+export function completionOf({ messageId, keepVerdict, reply, actorState: state, active, actor }: Item): Completion {
+  const stateTtlMs = actor?.binding.stateTtlMs;
+  const outgoing = active === undefined || active.outgoing.length === 0 ? undefined : active.outgoing;
+  return {
+    reply: messageId !== undefined || keepVerdict ? reply : undefined,
+    keepVerdict,
+    state,
+    stateTtlMs: state === undefined ? undefined : stateTtlMs,
+    outgoing,
+  };
 }

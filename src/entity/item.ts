@@ -6,7 +6,7 @@
 import type { ErrorDescription, MessageHeaders, MessageKind } from '../message/envelope.js';
 import type { Deadline } from '../runtime/deadlines.js';
 import type { Participant } from '../wal/group-commit.js';
-import type { Outcome, StoredMessage, Transition } from '../wal/transition.js';
+import type { Completion, Outcome, StoredMessage, Transition } from '../wal/transition.js';
 import type { ResidentActor } from './actor-residents.js';
 import type { EntityWorker } from './entity-worker.js';
 import type { ActiveMessage } from './message-context.js';
@@ -52,8 +52,20 @@ export class Item implements Participant {
   expiresAt = 0;
   /** The append asked for a dispatch in the same commit. */
   appendDispatches = false;
-  /** That append, until it is answered. One that has not been sent yet can still do without the dispatch. */
-  append: { dispatch: boolean } | undefined;
+  /**
+   * That append, or the one of a message that may run early, until it is answered. One that has not been sent yet can still
+   * do without the dispatch.
+   */
+  append: { dispatch: boolean; completes?: Completion | undefined } | undefined;
+  /**
+   * How it stands to running before it is durable (`early-runs.ts`): it may (`candidate`), has begun to, or has, and its
+   * append is not answered yet (`begun`); or that run no longer counts and its handler is still at work (`dropped`).
+   */
+  early: 'candidate' | 'begun' | 'dropped' | undefined;
+  /** Its append is in a commit. */
+  isSealed = false;
+  /** It ran before it was durable, and that run does not count: it starts again, with the same attempt. */
+  ranInVain = false;
   /** Counted in the node's and the worker's depth. */
   counted = false;
   /** Characters of its payload that the node counts as held in memory. */
@@ -112,6 +124,10 @@ export class Item implements Participant {
   errorSubject(): { messageId: string; name: string; entityType: string; entityId: string } {
     const { entityType, entityId } = this.worker;
     return { messageId: this.id, name: this.name, entityType, entityId };
+  }
+
+  sealed(): void {
+    if (this.early !== undefined) this.worker.early.sealed(this);
   }
 
   committed(outcome: Outcome, transition: Transition, now: number): void {

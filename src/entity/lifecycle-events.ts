@@ -18,10 +18,18 @@ export interface LifecycleEvents {
   accepted: MessageSubject & { readonly at: number };
   /** The door refused it; nothing was kept. */
   rejected: { readonly code: string; readonly entityType: string | undefined; readonly at: number };
-  /** The dispatch is durable and the handler is about to get its first instruction. */
+  /**
+   * The handler is about to get its first instruction: the dispatch is durable, or the handler is a state-only one, which
+   * needs none. That of such a message may start before it is `accepted`.
+   */
   started: MessageSubject & { readonly attempt: number; readonly fencingToken: string; readonly at: number };
   /** The handler's promise settled; the outcome is not durable yet. */
   settled: MessageSubject & { readonly attempt: number; readonly ok: boolean; readonly durationMs: number };
+  /**
+   * A state-only handler had run before its message was durable, and something else came first in line (or the store refused
+   * the message): nothing of that run shows, and the same attempt starts again.
+   */
+  tookBack: MessageSubject & { readonly attempt: number };
   /** The attempt failed, another one will start in its place. */
   retried: MessageSubject & { readonly attempt: number; readonly notBefore: number; readonly error: ErrorDescription };
   /**

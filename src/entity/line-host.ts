@@ -2,9 +2,10 @@
  * What the owner of a shard does for its workers: it takes their transitions to the group commit, their items to the
  * executor, and tells everyone concerned what became of an item. It holds nothing itself.
  */
+import type { EntityKey } from '../message/entity-key.js';
 import type { ErrorDescription } from '../message/envelope.js';
 import type { Deadline } from '../runtime/deadlines.js';
-import type { FinalState, Outcome, Sent, Transition } from '../wal/transition.js';
+import type { Completion, FinalState, Outcome, Sent, Transition } from '../wal/transition.js';
 import type { MessageHead } from '../wal/wal.js';
 import type { EntityWorker } from './entity-worker.js';
 import type { Item } from './item.js';
@@ -151,9 +152,25 @@ export class LineHost implements WorkerHost {
     this.owner.actors.discard(item);
   }
 
-  runCommitted(item: Item, transition: Transition, now: number): void {
+  runCommitted(item: Item, completion: Completion | undefined, now: number): void {
     this.owner.unmarkedRuns.over(item);
-    this.owner.actors.committed(item, transition, now);
+    this.owner.actors.committed(item, completion, now);
+  }
+
+  runsUnplaced(item: Item): void {
+    this.owner.unmarkedRuns.beginUnplaced(item);
+  }
+
+  runsAtPlace(item: Item): void {
+    this.owner.unmarkedRuns.placed(item);
+  }
+
+  withdrawDispatch(item: Item): boolean {
+    return this.owner.commits.withdrawDispatch(item);
+  }
+
+  forgetActor(key: EntityKey): void {
+    this.owner.actors.forget(key);
   }
 
   blocked(item: Item, error: ErrorDescription): void {

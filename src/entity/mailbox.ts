@@ -23,6 +23,10 @@ export class Mailbox {
     return this.count === 0 ? undefined : this.ring?.[this.head];
   }
 
+  peekLast(): MailboxEntry | undefined {
+    return this.count === 0 ? undefined : this.at(this.count - 1);
+  }
+
   push(entry: MailboxEntry): void {
     const ring = this.roomFor();
     ring[(this.head + this.count) & (ring.length - 1)] = entry;
@@ -86,7 +90,7 @@ export class Mailbox {
     for (let before = this.count - 1; before >= 0; before -= 1) {
       const other = this.at(before);
       const place = placeOf(other);
-      if (place > item.seq || (typeof other !== 'number' && other.stage === 'appending')) index = before;
+      if (place > item.seq || (typeof other !== 'number' && isUnplaced(other))) index = before;
       else if (place !== 0) break;
     }
     this.insertAt(index, item);
@@ -97,11 +101,20 @@ export class Mailbox {
     let index = 0;
     while (index < this.count) {
       const entry = this.at(index);
-      const place = placeOf(entry);
-      if (place > item.seq || (place === 0 && !(typeof entry === 'object' && entry.isNext))) break;
+      if (placeOf(entry) > item.seq || !hasPlace(entry)) break;
       index += 1;
     }
     this.insertAt(index, item);
+  }
+
+  /** Puts in, in their order, items whose appends are on the way: behind everything with a place, ahead of what came later. */
+  putAhead(items: readonly Item[]): void {
+    let index = 0;
+    while (index < this.count && hasPlace(this.at(index))) index += 1;
+    for (const item of items) {
+      this.insertAt(index, item);
+      index += 1;
+    }
   }
 
   /** A copy of the entries in order. */
@@ -157,6 +170,16 @@ export class Mailbox {
     this.ring = ring;
     this.head = 0;
   }
+}
+
+/** Its append is on the way; its handler may be at work on a run that no longer counts. */
+function isUnplaced(item: Item): boolean {
+  return item.stage === 'appending' || (item.early === 'dropped' && item.seq === 0);
+}
+
+/** A query that is next counts as if it had one. */
+function hasPlace(entry: MailboxEntry): boolean {
+  return typeof entry === 'number' || entry.seq > 0 || entry.isNext;
 }
 
 function placeOf(entry: MailboxEntry): number {

@@ -80,7 +80,8 @@ export class ActiveMessage implements MessageContext {
   }
 
   get enqueuedAt(): number {
-    return this.item.enqueuedAt;
+    // A state-only handler may run before its message is durable: then that is about to be.
+    return this.item.enqueuedAt === 0 ? this.item.worker.host.now() : this.item.enqueuedAt;
   }
 
   /** Fires the signal. Not part of what a handler sees. */

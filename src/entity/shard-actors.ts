@@ -7,7 +7,7 @@
  */
 import { type EntityKey, splitEntityKey } from '../message/entity-key.js';
 import type { Clock } from '../runtime/clock.js';
-import type { Transition } from '../wal/transition.js';
+import type { Completion } from '../wal/transition.js';
 import type { ActorBinding, ActorInstance } from './actor-port.js';
 import { type ActorResidents, type Lodger, type PassivationReason, ResidentActor } from './actor-residents.js';
 import type { Item } from './item.js';
@@ -89,13 +89,18 @@ export class ShardActors implements Lodger {
   }
 
   /** The outcome of a start is durable. */
-  committed(item: Item, transition: Transition, now: number): void {
+  committed(item: Item, completion: Completion | undefined, now: number): void {
     const { actor } = item;
     if (actor === undefined) return;
     item.actor = undefined;
-    if (transition.type !== 'complete' || transition.state === undefined) return;
-    if (transition.state !== null && transition.stateTtlMs !== undefined)
-      actor.stateExpiresAt = now + transition.stateTtlMs;
+    if (completion?.state === undefined || completion.state === null) return;
+    if (completion.stateTtlMs !== undefined) actor.stateExpiresAt = now + completion.stateTtlMs;
+  }
+
+  /** The entity's instance has seen what never was. */
+  forget(key: EntityKey): void {
+    const resident = this.options.residents.find(key, this);
+    if (resident !== undefined) this.options.residents.remove(resident, 'released');
   }
 
   leave(): void {

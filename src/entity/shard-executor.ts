@@ -28,6 +28,8 @@ export function makeExecutor(owner: ShardOwner, epoch: number): Executor {
     starting: (item) => {
       const { active } = item;
       if (active !== undefined) active.sendsWithCompletion = sendsWithCompletion(owner, item);
+      if (item.ranInVain) owner.announce.tookBack(item);
+      item.ranInVain = false;
       owner.announce.started(item);
     },
     settled: (item, ok) => owner.announce.settled(item, ok),

@@ -3,7 +3,7 @@
  * commit, before the line goes on. It holds nothing itself; the worker's `committed` is the way in.
  */
 import type { ErrorDescription } from '../message/envelope.js';
-import type { Outcome, Transition } from '../wal/transition.js';
+import type { Completion, Outcome, Transition } from '../wal/transition.js';
 import type { EntityWorker } from './entity-worker.js';
 import type { Item } from './item.js';
 
@@ -32,7 +32,7 @@ export function storeAnswered(
     case 'fail':
     case 'block':
       worker.finishing -= 1;
-      worker.host.runCommitted(item, transition, now);
+      worker.host.runCommitted(item, transition.type === 'complete' ? transition : undefined, now);
       settlementAnswered(worker, item, outcome, transition);
       break;
     case 'expire':
@@ -73,14 +73,35 @@ export function isBlocking(transition: Settlement): boolean {
 
 function appendAnswered(worker: EntityWorker, item: Item, outcome: Outcome, now: number): void {
   const isMarked = item.appendDispatches;
+  const completes = item.append?.completes;
+  if (outcome.type === 'appended' && outcome.completed !== undefined) {
+    completedEarly(worker, item, completes ?? {}, outcome, now);
+    return;
+  }
+  // What ran before it was durable, and left something with its append, has not started after all.
+  if (item.early === 'begun' && (completes !== undefined || outcome.type !== 'appended')) worker.early.drop();
   item.append = undefined;
   if (outcome.type === 'appended') {
     item.seq = outcome.seq;
     item.enqueuedAt = now;
     item.expiresAt = outcome.expiresAt ?? 0;
-    if (outcome.dispatched) {
+    if (item.early === 'begun') {
+      worker.host.accepted(item);
+      worker.placedEarly(item);
+      return;
+    }
+    if (item.early === 'candidate') {
+      item.early = undefined;
+      worker.early.closeLine();
+    }
+    if (item.early === 'dropped') {
+      // Its handler is still at work on the run that was dropped.
+      if (item.stage === 'appending') item.stage = 'waiting';
+    } else if (outcome.dispatched) {
       item.attempt = 1;
       item.stage = 'marked';
+      // What had taken a place ahead of it meanwhile had left the line again.
+      if (!isMarked) worker.markStanding(item);
     } else {
       item.stage = 'waiting';
       if (isMarked) {
@@ -110,6 +131,24 @@ function appendAnswered(worker: EntityWorker, item: Item, outcome: Outcome, now:
   }
 }
 
+/** It ran before it was durable; now it is, and completed. */
+function completedEarly(
+  worker: EntityWorker,
+  item: Item,
+  completion: Completion,
+  { seq, completed }: Extract<Outcome, { readonly type: 'appended' }>,
+  now: number,
+): void {
+  item.append = undefined;
+  item.seq = seq;
+  item.enqueuedAt = now;
+  worker.early.completed(item);
+  worker.host.runCommitted(item, completion, now);
+  worker.host.accepted(item);
+  if (completed !== undefined && completed.length > 0) worker.host.sent(completed);
+  worker.end(item, 'completed');
+}
+
 function dispatchAnswered(worker: EntityWorker, item: Item, outcome: Outcome): void {
   // Withdrawn by something that was faster; whoever did that has told its waiter.
   if (item.stage === 'ended') return;
@@ -132,5 +171,6 @@ function dispatchAnswered(worker: EntityWorker, item: Item, outcome: Outcome): v
     if (wasReleased) item.attempt -= 1;
     worker.waits(item);
     worker.mailbox.putBack(item);
+    worker.unmarkBehind(item);
   }
 }

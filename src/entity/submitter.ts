@@ -155,6 +155,7 @@ export class Submitter {
         }),
     );
     this.owner.commits.addAll(transitions, participants);
+    for (const item of participants) if (item.early !== undefined) item.worker.advance();
     return Promise.all(receipts);
   }
 
@@ -268,7 +269,10 @@ export class Submitter {
 
   private enter(item: Item, submission: Submission): void {
     if (item.isVolatile) this.lineUpAfterRead(item);
-    else this.owner.add(this.append(item, submission), item);
+    else {
+      this.owner.add(this.append(item, submission), item);
+      if (item.early !== undefined) item.worker.advance();
+    }
   }
 
   /** A query stands behind everything that was offered before it came (M2); alone, there is nobody who offers. */
@@ -298,8 +302,15 @@ export class Submitter {
     const { cluster } = this.owner.options;
     const message = envelopeOf(item.id, submission, item.waiter === undefined ? undefined : cluster?.address);
     const delayed = options.delayMs !== undefined || options.runAt !== undefined;
-    const dispatch = item.worker.enter(item, !delayed);
+    // What can be a duplicate, or too late, does not run before the store has said that it is neither.
+    const isPlain = !delayed && options.expiresInMs === undefined && options.messageId === undefined;
+    const dispatch = item.worker.enter(item, !delayed, isPlain && item.kind === 'command');
     const times = !delayed && options.expiresInMs === undefined ? undefined : timesOf(options);
+    if (item.early !== undefined) {
+      const append = { type: 'append' as const, message, dispatch, completes: undefined };
+      item.append = append;
+      return append;
+    }
     const append = { type: 'append' as const, message, dispatch, ...times };
     if (dispatch) item.append = append;
     return append;

@@ -10,13 +10,15 @@ import type { Item } from './item.js';
 
 export class UnmarkedRuns {
   private readonly running = new Set<number>();
+  /** Ids of those whose appends are on the way. */
+  private readonly unplaced = new Set<string>();
   private readonly promised = new Set<number>();
   /** Workers that wanted to start what was promised away. */
   private readonly waiting = new Set<EntityWorker>();
 
   /** The store asks, inside a commit. */
-  readonly asked = (seq: number): boolean => {
-    if (this.running.has(seq)) return true;
+  readonly asked = (seq: number, id: string): boolean => {
+    if (this.running.has(seq) || this.unplaced.has(id)) return true;
     this.promised.add(seq);
     return false;
   };
@@ -31,10 +33,21 @@ export class UnmarkedRuns {
     return true;
   }
 
+  /** It has begun before its message had a place, and its append is on the way now. */
+  beginUnplaced(item: Item): void {
+    this.unplaced.add(item.id);
+  }
+
+  placed(item: Item): void {
+    this.unplaced.delete(item.id);
+    this.running.add(item.seq);
+  }
+
   over(item: Item): void {
     if (!item.isUnmarked) return;
     item.isUnmarked = false;
     this.running.delete(item.seq);
+    if (this.unplaced.size > 0) this.unplaced.delete(item.id);
   }
 
   /** The commit has been answered, and everybody has heard what became of the messages that it asked about. */

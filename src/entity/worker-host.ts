@@ -2,9 +2,10 @@
  * What a worker needs from the owner of its shard, and what it tells it: the narrow border between the order of messages
  * and everything that has an effect.
  */
+import type { EntityKey } from '../message/entity-key.js';
 import type { ErrorDescription } from '../message/envelope.js';
 import type { Deadline } from '../runtime/deadlines.js';
-import type { FinalState, Outcome, Sent, Transition } from '../wal/transition.js';
+import type { Completion, FinalState, Outcome, Sent, Transition } from '../wal/transition.js';
 import type { MessageHead } from '../wal/wal.js';
 import type { EntityWorker } from './entity-worker.js';
 import type { Item } from './item.js';
@@ -57,8 +58,16 @@ export interface WorkerHost {
   retried(item: Item, error: ErrorDescription | undefined, notBefore: number): void;
   /** Its handler is still at work, and what that does counts no longer. */
   givenUp(item: Item): void;
-  /** What became of a start is durable. */
-  runCommitted(item: Item, transition: Transition, now: number): void;
+  /** What became of a start is durable; `completion` when it completed. */
+  runCommitted(item: Item, completion: Completion | undefined, now: number): void;
+  /** It runs while its append is on the way: until `runsAtPlace` or `unmarkedOver`, its id is all that the store knows. */
+  runsUnplaced(item: Item): void;
+  /** Its message has a place now. */
+  runsAtPlace(item: Item): void;
+  /** Takes back a dispatch that is not sent yet; false when it is in a commit, or was answered. */
+  withdrawDispatch(item: Item): boolean;
+  /** The actor in memory remembers what never was: the next message wakes another one. */
+  forgetActor(key: EntityKey): void;
   /** It stays at the head of its line, durably. */
   blocked(item: Item, error: ErrorDescription): void;
   /** What was sent with a completion. */

@@ -15,7 +15,14 @@ import { endLife } from './history-life.js';
 import { checkQuiescent } from './history-order-rules.js';
 import { checkCommit, checkOpened } from './history-ownership-rules.js';
 import type { HistoryReport } from './history-report.js';
-import { type CallTrack, type EntityTrack, entityName, type HistoryOptions, isDurable } from './history-tracks.js';
+import {
+  type CallTrack,
+  type EntityTrack,
+  entityName,
+  type HistoryOptions,
+  isBeforeLine,
+  isDurable,
+} from './history-tracks.js';
 import { checkNeverAnswered, wasRefused } from './history-verdict-rules.js';
 
 /** Checks a whole history. */
@@ -156,6 +163,8 @@ export class HistoryChecker {
       if (message.claimed || message.origin !== undefined || entity === undefined) continue;
       // A query that was asked again of another node, before it had its turn on the first one.
       if (ledger.storeTold && message.starts === 0 && !isDurable(message)) continue;
+      // What was refused, or lost with its process, before the store had it.
+      if (isBeforeLine(ledger, message)) continue;
       const left = unanswered.get(entity) ?? 0;
       if (left > 0) unanswered.set(entity, left - 1);
       else {

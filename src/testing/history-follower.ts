@@ -36,7 +36,7 @@ import {
 } from './history-order-rules.js';
 import { checkFencing, checkLease } from './history-ownership-rules.js';
 import type { Seen } from './history-report.js';
-import { type CallTrack, isDurable, type MessageTrack } from './history-tracks.js';
+import { type CallTrack, isBeforeLine, isDurable, type MessageTrack } from './history-tracks.js';
 import { checkAnswer, checkEnded, checkRefusedStaysOut, checkRejected } from './history-verdict-rules.js';
 
 export class HistoryFollower {
@@ -207,6 +207,11 @@ export class HistoryFollower {
       message.granted = true;
     message.dispatched = seen;
     this.news(message);
+    if (entity === undefined || lastStart === undefined || message.isEarly !== true) return;
+    // Only now that run is one: whatever came before it in line had to be through.
+    message.isEarly = false;
+    checkOrderOfStart(this.ledger, lastStart, message, entity);
+    noteStartedCall(this.ledger, message);
   }
 
   started(seen: Seen<Started>): void {
@@ -219,7 +224,8 @@ export class HistoryFollower {
     checkLease(ledger, seen, message);
     checkFencing(ledger, seen, message, entity);
     checkAlone(ledger, seen, message, entity);
-    checkOrderOfStart(ledger, seen, message, entity);
+    const isEarly = isBeforeLine(ledger, message);
+    if (!isEarly) checkOrderOfStart(ledger, seen, message, entity);
 
     message.life?.queries.delete(message);
     message.life?.unsettled.delete(message);
@@ -239,6 +245,8 @@ export class HistoryFollower {
     entity.lastStart = seen;
     entity.delayed.delete(message);
     this.news(message);
+    message.isEarly = isEarly;
+    if (isEarly) return;
     this.release(message);
     noteStartedCall(ledger, message);
   }
@@ -262,6 +270,9 @@ export class HistoryFollower {
   abandoned(event: Abandoned): void {
     const message = this.ledger.message(event.id);
     message.abandoned = true;
+    // As if it had not started.
+    if (message.isEarly === true) message.firstStart = undefined;
+    message.isEarly = false;
     message.entity?.running.delete(message);
   }
 

@@ -39,7 +39,7 @@ function latestKey(ledger: HistoryLedger, startNode: string, callNode: string): 
 export function noteStartedCall(ledger: HistoryLedger, y: MessageTrack): void {
   const called = y.call?.called;
   const start = y.firstStart;
-  if (called === undefined || start === undefined || y.entity === undefined) return;
+  if (called === undefined || start === undefined || y.entity === undefined || y.isEarly === true) return;
   const key = latestKey(ledger, start.event.node, called.event.node);
   const latest = y.entity.latestCallStarted.get(key)?.call?.called;
   if (latest === undefined || latest.position < called.position) y.entity.latestCallStarted.set(key, y);

@@ -111,6 +111,7 @@ export class HistoryRecorder {
         this.record({ type: 'started', id, kind, entityType, entityId, attempt, fencingToken, ...ownership }, at);
       }),
       source.on('settled', ({ id, attempt, ok }) => this.record({ type: 'handlerEnded', id, attempt, ok })),
+      source.on('tookBack', ({ id, attempt }) => this.record({ type: 'abandoned', id, attempt })),
       source.on('retried', ({ id, kind, notBefore }) => {
         if (told(kind)) this.record({ type: 'retried', id, reason: 'failed', notBefore });
       }),

@@ -249,6 +249,10 @@ export class RecordingWal implements Wal {
           places.set(outcome.seq, { id: newId, attempt: outcome.dispatched ? 1 : 0 });
           record({ ...accepted, expiresAt: outcome.expiresAt });
           if (outcome.dispatched) record({ type: 'dispatched', id: newId, attempt: 1, shard, epoch });
+          if (outcome.completed === undefined) return;
+          places.delete(outcome.seq);
+          record({ type: 'ended', id: newId, state: 'completed', reply: transition.completes?.reply });
+          this.recordSent(request, transition.completes?.outgoing ?? [], outcome.completed, now);
         } else if (outcome.type === 'expired') {
           record({ ...accepted, expiresAt });
           record({ type: 'ended', id: newId, state: 'expired' });

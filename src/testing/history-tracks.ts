@@ -116,6 +116,8 @@ export interface MessageTrack {
   /** The attempt whose interruption is counted already. */
   interruptedAttempt: number;
   unblocks: number;
+  /** It runs, or ran, although the store does not have it in line (`isBeforeLine`). */
+  isEarly?: boolean | undefined;
   /** Its owner gave the running handler up. */
   abandoned?: boolean | undefined;
   /** Another start is allowed: a retry or an unblocking is durable. */
@@ -183,6 +185,15 @@ export interface ShardTrack {
   readonly sent: Map<number, Seen>;
   /** Messages whose handlers are at work under the present epoch or an earlier one. */
   readonly running: Set<MessageTrack>;
+}
+
+/**
+ * A state-only handler may run before the store has its message: nobody has been told that it is kept, and nothing that the
+ * handler did is, unless both become durable together (I2).
+ */
+export function isBeforeLine(ledger: { readonly storeTold: boolean }, message: MessageTrack): boolean {
+  if (!ledger.storeTold || message.entity?.rules.stateOnly !== true) return false;
+  return message.accepted === undefined && message.resolved === undefined && message.origin === undefined;
 }
 
 /** Where an entity stands in sentences. */

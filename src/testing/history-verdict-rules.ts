@@ -6,7 +6,7 @@ import { errorCodes } from '../message/errors.js';
 import type { Answered, Ended, EnqueueRejected } from './history.js';
 import type { HistoryLedger } from './history-ledger.js';
 import type { Seen } from './history-report.js';
-import { type CallTrack, isDurable, type MessageTrack } from './history-tracks.js';
+import { type CallTrack, isBeforeLine, isDurable, type MessageTrack } from './history-tracks.js';
 
 /** The codes of the contract. */
 const NAMED_CODES: ReadonlySet<string> = new Set(errorCodes);
@@ -181,6 +181,7 @@ export function checkRefusedStaysOut(ledger: HistoryLedger, call: CallTrack): vo
   const { message, rejected } = call;
   // A duplicate may be refused while the first message of its messageId stands.
   if (message === undefined || message.call !== call || !wasRefused(call)) return;
+  if (isBeforeLine(ledger, message)) return;
   // A query that is asked of another node goes again to its next owner, and a former one may run it late: nothing is kept.
   if (call.called.event.kind === 'query') return;
   ledger.violation('I8', message, `the door refused ${message.id} with ${rejected?.event.code}, and yet it was kept.`, [

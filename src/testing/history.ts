@@ -140,7 +140,10 @@ export interface HandlerEnded extends Written {
   readonly attempt: number;
   readonly ok: boolean;
 }
-/** The owner gave the handler up while it ran on: lease lost and signal fired, or released by an operator (M7, M18). */
+/**
+ * The owner gave the handler up while it ran on: lease lost and signal fired, or released by an operator (M7, M18). Or what a
+ * state-only handler did before its message was in line does not count (I2).
+ */
 export interface Abandoned extends Written {
   readonly type: 'abandoned';
   readonly id: string;

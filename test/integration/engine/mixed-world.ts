@@ -1,7 +1,7 @@
 /**
  * Lines in which everything meets: messages of an actor (state-only or not), plain commands, queries (volatile or durable),
- * outgoing messages, deadlines, keys, failures, blocked heads, and an operator who withdraws, pauses, purges, releases, tries
- * again and skips, directly and by offers, while the store fails, loses answers and is slow, and the process ends and is
+ * outgoing messages, deadlines, keys, failures, blocked heads, messages that others hand in, and an operator who withdraws,
+ * pauses, purges, releases, tries again and skips, directly and by offers, while the store fails, loses answers and is slow, and the process ends and is
  * killed. The store is asked what runs unmarked well before it applies a commit, as Redis is.
  *
  * What has to hold at the end is in `mixed-judge.ts`.
@@ -206,15 +206,19 @@ export class World {
       sends:
         kind === 'Add' ? Array.from({ length: sends }, (_, k) => ({ n: n * 10_000 + k, to: this.pick(ENTITIES) })) : [],
     };
-    const hasKey = this.random.next() < 0.5;
+    const hasKey = this.random.next() < 0.3;
     const isDelayed = this.random.next() < 0.1;
     const note: Sent = { n, kind, entity, calledAt: this.now(), hasKey, isDelayed, job };
     this.sent.push(note);
     const options = {
       ...(hasKey && { messageId: `m${n}` }),
       ...(isDelayed && { delayMs: this.pick([1, 10]) }),
-      ...(this.random.next() < 0.25 && { expiresInMs: this.pick([1, 3, 10, 30]) }),
+      ...(this.random.next() < 0.15 && { expiresInMs: this.pick([1, 3, 10, 30]) }),
     };
+    if (!hasKey && !isDelayed && this.random.next() < 0.1) {
+      this.handIn(note);
+      return;
+    }
     const { bus } = this.app;
     if (this.random.next() < 0.5) {
       bus.enqueueAndWait(TYPE, kind, entity, job, { ...options, timeoutMs: 0 }).then(
@@ -234,6 +238,27 @@ export class World {
         () => {},
       );
     }
+  }
+
+  /** As another process does: it is accepted when the offer is durable, and the owner finds it with its next commit. */
+  private handIn(note: Sent): void {
+    const { n, kind, entity, job } = note;
+    const message = {
+      kind: 'command',
+      entityType: TYPE,
+      entityId: entity,
+      name: kind,
+      payload: JSON.stringify(job),
+    } as const;
+    this.offers += 1;
+    const transition = { type: 'append', message: { ...message, id: `handed.${n}` } } as const;
+    this.app.wal.wal.offer(0, [{ session: 'cli', number: this.offers, transition }]).then(
+      () => {
+        note.id = `handed.${n}`;
+        note.acceptedAt = this.now();
+      },
+      () => {},
+    );
   }
 
   private look(): void {

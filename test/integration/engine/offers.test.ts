@@ -58,4 +58,61 @@ describe('what other processes hand in', () => {
     lab.let(1);
     await lab.app.stop();
   });
+
+  it('starts nothing ahead of a message that was not started because its line was paused for a moment (I4)', async () => {
+    const lab = await createLab({ entities: { account: { dispatchAhead: 2 } } });
+    let number = 0;
+    const offer = (transition: OfferedTransition) =>
+      lab.app.wal.wal.offer(0, [{ session: 's', number: ++number, transition }]);
+    for (const n of [1, 2, 3, 4]) await lab.app.drive(lab.work('a', { n, hang: true }));
+    await lab.app.settle();
+    expect(lab.order()).toEqual([1]);
+    const first = lab.app.wal.hold('commit');
+    await offer({ type: 'pause', entityType: 'account', entityId: 'a' });
+    // The commit that marks 3 is on its way, and takes the pause in first; what marks 4 waits for the next one.
+    lab.let(1);
+    await lab.app.settle();
+    lab.let(2);
+    await lab.app.settle();
+    first();
+    const second = lab.app.wal.hold('commit');
+    await lab.app.settle();
+    await offer({ type: 'resume', entityType: 'account', entityId: 'a' });
+    second();
+    await lab.app.settle();
+    lab.let(3);
+    await lab.app.settle();
+    lab.let(4);
+    await lab.app.settle();
+    expect([lab.order(), lab.app.node.engine.phase]).toEqual([[1, 2, 3, 4], 'running']);
+    await lab.app.stop();
+  });
+
+  it('starts an append that was on its way in its place, although a query stands behind it (I4)', async () => {
+    const lab = await createLab();
+    const first = lab.app.wal.hold('commit');
+    const mine = fate(lab.workAndWait('a', { n: 2 }));
+    const query = fate(lab.ask('a', { n: 3 }));
+    await lab.app.settle();
+    await lab.app.wal.wal.offer(0, [{ session: 's', number: 1, transition: append('o1', 'a', { n: 1 }) }]);
+    first();
+    await lab.app.settle();
+    expect([mine.state, query.state, lab.order()]).toEqual(['resolved', 'resolved', [1, 2, 3]]);
+    await lab.app.stop();
+  });
+
+  it('starts an append that was on its way although what came ahead of it was withdrawn again', async () => {
+    const lab = await createLab();
+    const first = lab.app.wal.hold('commit');
+    const mine = fate(lab.workAndWait('a', { n: 2 }));
+    await lab.app.settle();
+    await lab.app.wal.wal.offer(0, [
+      { session: 's', number: 1, transition: append('o1', 'a', { n: 1 }) },
+      { session: 's', number: 2, transition: { type: 'cancel', id: 'o1' } },
+    ]);
+    first();
+    await lab.app.settle();
+    expect([mine.state, lab.order(), lab.app.node.engine.isIdle]).toEqual(['resolved', [2], true]);
+    await lab.app.stop();
+  });
 });

@@ -32,7 +32,7 @@ describe('a state-only actor', () => {
     const open = lab.app.wal.hold('commit');
     const second = fate(lab.workAndWait('sum/a', add(2)));
     await lab.app.settle();
-    expect([second.state, lab.order('sum/a')]).toEqual(['pending', [1]]);
+    expect([second.state, lab.order('sum/a')]).toEqual(['pending', [1, 2]]);
     open();
     await lab.app.settle();
     expect(second).toMatchObject({ state: 'resolved', value: 3 });
@@ -81,7 +81,7 @@ describe('a state-only actor', () => {
       times: 1_000,
       accepts: (request) => request.transitions.some(({ type }) => type === 'complete'),
     });
-    const lost = [2, 3, 4].map((n) => fate(lab.workAndWait('sum/a', add(n))));
+    const lost = [2, 3, 4].map((n) => fate(lab.workAndWait('sum/a', add(n), { messageId: `k${n}` })));
     await lab.app.settle();
     expect(lab.order('sum/a')).toEqual([1, 2, 3, 4]);
     expect(lost.map(({ state }) => state)).toEqual(['pending', 'pending', 'pending']);
@@ -283,7 +283,7 @@ describe('a state-only actor', () => {
       error: new StoreUnavailableError('gone', 'no', false),
       accepts: (request) => request.transitions.some(({ type }) => type === 'complete'),
     });
-    const answers = [2, 3].map((n) => fate(lab.workAndWait('sum/a', add(n))));
+    const answers = [2, 3].map((n) => fate(lab.workAndWait('sum/a', add(n), { messageId: `k${n}` })));
     await lab.app.settle();
     expect(answers.map(({ code }) => code)).toEqual(['INDETERMINATE', 'INDETERMINATE']);
     expect(lab.app.node.engine.share.actors.size).toBe(0);
