@@ -53,6 +53,21 @@ export const offerCases: readonly ContractCase[] = [
     },
   },
   {
+    name: 'takes in as many offers as it may, however many were taken in before the shard was opened (M3)',
+    async check(shard) {
+      const { offersTakenMax } = shard.wal.description;
+      const ids = Array.from({ length: 2 * offersTakenMax }, (_, index) => `m${index}`);
+      const [before, after] = [ids.slice(0, 20), ids.slice(20)];
+      await shard.wal.offer(0, contractOffers('s', 1, ...before.map((id) => append(id))));
+      assert.equal((await shard.answer()).taken.length, Math.min(20, offersTakenMax));
+      await shard.crash();
+      await shard.open();
+      await shard.wal.offer(0, contractOffers('s', 21, ...after.map((id) => append(id))));
+      const left = ids.length - Math.min(20, offersTakenMax);
+      assert.equal((await shard.answer()).taken.length, Math.min(left, offersTakenMax));
+    },
+  },
+  {
     name: 'refuses offers with a gap in their numbers, all of them (M11)',
     async check(shard) {
       const refuses = (first: number) => () => shard.wal.offer(0, contractOffers('s', first, append(`m${first}`)));

@@ -42,6 +42,9 @@ import { applyTransition, pauseKey } from './transitions.js';
 import { WaitingLines } from './waiting-lines.js';
 import type { Work } from './work.js';
 
+/** Offers looked at together when the shard is opened. */
+const TAKEN_PAGE = 1_000;
+
 export interface ShardWriterOptions {
   readonly db: SqliteDatabase;
   readonly inbox: Inbox;
@@ -101,6 +104,7 @@ export class ShardWriter {
     this.#lastAnswer = undefined;
     this.#numbers = readNumbers(this.#statements);
     this.#loadPaused();
+    this.#skipTaken();
     const types = this.#statements.all<{ type: string; letters: number }>(
       'SELECT entity_type AS type, count(*) AS letters FROM dead_letters GROUP BY entity_type',
     );
@@ -191,6 +195,18 @@ export class ShardWriter {
     this.#numbers.in_flight = this.#line.inFlight;
     this.#writeNumbers();
     return { outcomes, taken, now, nextSeq: this.#numbers.next_seq };
+  }
+
+  /** Offers that are taken in leave the inbox later: they must not count towards those that a commit takes. */
+  #skipTaken(): void {
+    for (;;) {
+      const page = this.#inbox.read(this.#inboxPlace, TAKEN_PAGE);
+      const fresh = page.find(({ offer: { session, number } }) => number > this.#records.sessionMark(session));
+      const last = page.at(-1);
+      if (fresh !== undefined) this.#inboxPlace = fresh.place - 1;
+      else if (last !== undefined) this.#inboxPlace = last.place;
+      if (fresh !== undefined || page.length < TAKEN_PAGE) return;
+    }
   }
 
   /**
