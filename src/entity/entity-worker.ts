@@ -335,6 +335,11 @@ export class EntityWorker extends EntityLine {
         this.runUnmarked(item);
         return;
       }
+      // What was being marked while it was put back comes behind it, and is put back as well (I4).
+      if (this.marked.some((each) => each.seq > item.seq)) {
+        this.putBackMarked();
+        if (this.marked.some((each) => each.seq > item.seq)) return;
+      }
       // Its dispatch would come before what runs ahead of it has its place in the store's history.
       if (this.running?.isUnmarked === true || !this.slot.have()) return;
       this.mailbox.shift();

@@ -93,6 +93,8 @@ export class SimulatedCluster {
   /** Writes what the store and the world know. */
   readonly recorder: HistoryRecorder;
   readonly members: SimulatedNode[] = [];
+  /** What owners asked of the store that it refused as impossible. */
+  readonly illegal: string[] = [];
   readonly leaseMs: number;
   private readonly addresses = new Map<string, SimulatedProcess>();
   private lives = 0;
@@ -145,7 +147,9 @@ export class SimulatedCluster {
     const name = `${serverId}.${life}`;
     const process = new SimulatedProcess({ name, world: runtime, seed: seed * 1_009 + life, rate, wallOffsetMs });
     const connection = (): SimulatedConnection => new SimulatedConnection(runtime, process, faults);
-    const wal = new SimulatedWal(this.server, connection(), connection(), leases);
+    const wal = new SimulatedWal(this.server, connection(), connection(), leases, ({ message }) =>
+      this.illegal.push(`${name} asked for what is impossible: ${message}`),
+    );
     const server = new MemoryClusterStore({ state });
     void server.start();
     const store = new SimulatedClusterStore(server, connection());

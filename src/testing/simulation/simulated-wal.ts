@@ -6,23 +6,24 @@
 
 import type { OpenClaim, QuarantinedOffer, SharedWal, SignOfLife } from '../../wal/shared-wal.js';
 import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../../wal/transition.js';
-import type {
-  BlockedMessage,
-  CommitAnswer,
-  CommitRequest,
-  DeadLetterFilterQuery,
-  DeadLetterQuery,
-  DeadLetterRef,
-  EntityRef,
-  MessageHead,
-  Offer,
-  OfferLimits,
-  OpenedShard,
-  PausedLine,
-  Reminder,
-  ReminderQuery,
-  StatusRecord,
-  StoreDescription,
+import {
+  type BlockedMessage,
+  type CommitAnswer,
+  type CommitRequest,
+  type DeadLetterFilterQuery,
+  type DeadLetterQuery,
+  type DeadLetterRef,
+  type EntityRef,
+  IllegalTransitionError,
+  type MessageHead,
+  type Offer,
+  type OfferLimits,
+  type OpenedShard,
+  type PausedLine,
+  type Reminder,
+  type ReminderQuery,
+  type StatusRecord,
+  type StoreDescription,
 } from '../../wal/wal.js';
 import type { LeaseBook, SignSent } from './lease-book.js';
 import type { SimulatedConnection } from './simulated-connection.js';
@@ -40,6 +41,8 @@ export class SimulatedWal implements SharedWal {
     private readonly data: SimulatedConnection,
     private readonly control: SimulatedConnection,
     private readonly leases: LeaseBook,
+    /** The store refused what an owner asked for as impossible: it would start its life anew, and nothing else would tell. */
+    private readonly refusedAsIllegal: (error: Error) => void,
   ) {}
 
   get description(): StoreDescription {
@@ -76,7 +79,10 @@ export class SimulatedWal implements SharedWal {
     const { sent } = first;
     return this.data
       .call('commit', async () => {
-        const answer = await this.server.commit(request);
+        const answer = await this.server.commit(request).catch((error: Error) => {
+          if (error instanceof IllegalTransitionError) this.refusedAsIllegal(error);
+          throw error;
+        });
         sent.applied(epoch, incarnation);
         return answer;
       })

@@ -34,7 +34,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
     faults.push(`the run ended with ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
   }
   const { events } = cluster.history;
-  faults.push(...life.callers.outgoing.judge(events));
+  faults.push(...cluster.illegal, ...life.callers.outgoing.judge(events));
   faults.push(
     ...judgeActors(events, (entityType, entityId) => {
       const key = entityKey(entityType, entityId);

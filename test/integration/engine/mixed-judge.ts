@@ -48,6 +48,15 @@ export async function faultsOf(world: World): Promise<string[]> {
         if (first >= 0 && second >= 0 && first > second) faults.push(`${later.n} overtook ${earlier.n} on ${entity}`);
       }
   }
+  for (const later of world.sent) {
+    const started = world.marks.indexOf(later.n);
+    if (started < 0 || later.isDelayed) continue;
+    for (const earlier of world.sent) {
+      if (earlier.kind !== 'Mark' || earlier.entity !== later.entity || earlier.isDelayed) continue;
+      if (earlier.acceptedAt === undefined || earlier.acceptedAt > later.calledAt) continue;
+      if (world.marks.indexOf(earlier.n) > started) faults.push(`${later.n} started before ${earlier.n}`);
+    }
+  }
   // What was sent: all of a completion or nothing, in the order of the completions.
   const dead = new Set(
     (await wal.deadLetters(0, { limit: 10_000 })).map(({ message }) => (JSON.parse(message.payload) as Job).n),

@@ -89,6 +89,8 @@ export class World {
   readonly sent: Sent[] = [];
   readonly looks: { readonly entity: string; readonly seen: readonly number[]; readonly missing: readonly number[] }[] =
     [];
+  /** Numbers of the plain commands in the order in which they started first. */
+  readonly marks: number[] = [];
   readonly withdrawn = new Set<number>();
   readonly refusedSends = new Set<string>();
   private next = 1;
@@ -148,6 +150,7 @@ export class World {
       node.addHandler(TYPE, 'Look', { kind: 'query', label: 'Look', run, actor: binding });
       node.handle(TYPE, 'Mark', (message, context) => {
         const job = message as Job;
+        if (!this.marks.includes(job.n)) this.marks.push(job.n);
         const end = (): number => {
           if (context.attempt <= job.failures) throw new Error(`attempt ${context.attempt} of ${job.n}`);
           return job.n;
@@ -349,7 +352,9 @@ export class World {
 
   private async disturb(): Promise<void> {
     const { wal } = this.app;
-    switch (this.pick(['before', 'after', 'after', 'states', 'slow', 'fast', 'crash', 'stop'] as const)) {
+    switch (
+      this.pick(['before', 'after', 'after', 'states', 'slow', 'fast', 'crash', 'stop', 'doubt', 'doubt'] as const)
+    ) {
       case 'before':
         wal.fail('commit', { times: this.pick([1, 2]) });
         break;
@@ -361,6 +366,9 @@ export class World {
         break;
       case 'slow':
         this.slow = true;
+        break;
+      case 'doubt':
+        await this.doubt();
         break;
       case 'fast':
         this.slow = false;
@@ -378,6 +386,16 @@ export class World {
         this.life += 1;
         await this.again();
     }
+  }
+
+  /** The owner is not sure for a while that it may start anything, as one whose lease is nearly over. */
+  private async doubt(): Promise<void> {
+    const { owner } = this.app.node;
+    Object.defineProperty(owner, 'startsMessages', { get: () => false, configurable: true });
+    owner.advanceAll();
+    if (this.random.next() < 0.5) await this.app.advance(this.pick([0, 1, 3]));
+    Reflect.deleteProperty(owner, 'startsMessages');
+    owner.advanceAll();
   }
 
   private async again(): Promise<void> {

@@ -17,7 +17,7 @@ describe('the simulation’s book of leases', () => {
     const book = new LeaseBook(2_000);
     const server = new MemoryWal({ clock, store: new MemoryStore({ shardCount: 1 }) });
     await server.start();
-    const wal = new SimulatedWal(server, connection, connection, book);
+    const wal = new SimulatedWal(server, connection, connection, book, () => {});
     const { epoch } = await wal.open(0, 'one');
     const commit = { shard: 0, epoch, incarnation: 'one', number: 1, transitions: [] };
     now = 100;

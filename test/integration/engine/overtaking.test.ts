@@ -1,0 +1,78 @@
+/** Ways in which a message could start ahead of one that was accepted before it (I4), each as it once happened. */
+import { describe, expect, it, vi } from 'vitest';
+import type { OfferedTransition } from '../../../src/wal/wal.js';
+import { createLab } from './lab.js';
+
+const append = (id: string, n: number): OfferedTransition => ({
+  type: 'append',
+  message: { id, kind: 'command', entityType: 'account', entityId: 'a', name: 'Work', payload: JSON.stringify({ n }) },
+});
+
+describe.each([1, 8])('a place taken ahead of an append with a query behind it, dispatchAhead %d', (dispatchAhead) => {
+  const config = { entities: { account: { dispatchAhead } } };
+
+  it('by an offer', async () => {
+    const lab = await createLab(config);
+    await lab.app.wal.offer(0, [{ session: 's', number: 1, transition: append('o1', 1) }]);
+    void lab.work('a', { n: 2 });
+    void lab.ask('a', { n: 3 });
+    await lab.app.advance(200);
+    expect(lab.order()).toEqual([1, 2, 3]);
+    await lab.app.stop();
+  });
+
+  it('by a message that came due', async () => {
+    const lab = await createLab(config);
+    await lab.app.drive(lab.work('a', { n: 1 }, { delayMs: 1_000 }));
+    await lab.app.advance(990);
+    const open = lab.app.wal.hold('commit');
+    await lab.app.advance(20);
+    void lab.work('a', { n: 2 });
+    void lab.ask('a', { n: 3 });
+    await lab.app.settle();
+    open();
+    await lab.app.advance(200);
+    expect(lab.order()).toEqual([1, 2, 3]);
+    await lab.app.stop();
+  });
+});
+
+describe('a message marked ahead that is put back while the next one is being marked', () => {
+  it.each(['a pause and a resume', 'a lease in doubt for a moment'])('by %s', async (cause) => {
+    const lab = await createLab({ entities: { account: { dispatchAhead: 3 } } });
+    let number = 0;
+    const offer = (transition: OfferedTransition) =>
+      lab.app.wal.offer(0, [{ session: 's', number: ++number, transition }]);
+    await lab.app.drive(lab.work('a', { n: 1, hang: true }));
+    await lab.app.drive(lab.work('a', { n: 2 }));
+    await lab.app.settle();
+    await offer(append('o3', 3));
+    // Held is the commit that marks the third.
+    const commit = lab.app.wal.wal.commit.bind(lab.app.wal.wal);
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    lab.app.wal.wal.commit = async (request) => {
+      if (request.transitions.some(({ type }) => type === 'dispatch')) await gate;
+      return commit(request);
+    };
+    await lab.app.advance(200);
+    if (cause === 'a pause and a resume') {
+      await offer({ type: 'pause', entityType: 'account' });
+      await offer({ type: 'resume', entityType: 'account' });
+    } else {
+      const { owner } = lab.app.node;
+      const holds = vi.spyOn(owner, 'startsMessages', 'get').mockReturnValue(false);
+      owner.advanceAll();
+      holds.mockRestore();
+      owner.advanceAll();
+    }
+    open();
+    await lab.app.advance(200);
+    lab.let(1);
+    await lab.app.advance(200);
+    expect(lab.order()).toEqual([1, 2, 3]);
+    await lab.app.stop();
+  });
+});
