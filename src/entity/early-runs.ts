@@ -24,6 +24,8 @@ export type EarlyLine = Pick<
 
 export class EarlyRuns {
   private begun: Item[] = [];
+  /** There may be candidates in the mailbox. */
+  private hasCandidates = false;
   /** The last that has begun; its outcome cannot go with its append, and waits for its place. */
   private held: { readonly item: Item; readonly outcome: HandlerOutcome } | undefined;
 
@@ -43,6 +45,12 @@ export class EarlyRuns {
     return running === undefined || running.early === 'begun';
   }
 
+  /** It may run before it is durable, when its turn comes. */
+  join(item: Item): void {
+    item.early = 'candidate';
+    this.hasCandidates = true;
+  }
+
   begin(item: Item): void {
     item.early = 'begun';
     this.begun.push(item);
@@ -51,7 +59,7 @@ export class EarlyRuns {
   /** It has not started after all, and is put back to the head of the line. */
   giveBack(item: Item): void {
     this.begun.pop();
-    item.early = 'candidate';
+    this.join(item);
     item.stage = 'appending';
   }
 
@@ -62,7 +70,7 @@ export class EarlyRuns {
   }
 
   /** The handler has succeeded, and its append is not sent yet: true if what it left goes with it. */
-  join(item: Item): boolean {
+  goesAlong(item: Item): boolean {
     const { append } = item;
     if (append === undefined || item.isSealed) return false;
     append.dispatch = true;
@@ -134,7 +142,7 @@ export class EarlyRuns {
     line.host.forgetActor(line.key);
   }
 
-  /** A handler whose run was dropped has settled, or has not started: its message stands in line already, or has ended. */
+  /** A handler whose run was dropped has settled, or is not waited for any more, or has not started: its message stands in line already, or has ended. */
   settledDropped(item: Item): void {
     if (item.stage === 'running') this.undo(item);
     else if (item.stage !== 'ended') this.waits(item);
@@ -147,8 +155,6 @@ export class EarlyRuns {
   private undo(item: Item): void {
     item.ranInVain = true;
     item.attempt -= 1;
-    item.reply = undefined;
-    item.replyError = undefined;
     item.error = undefined;
     item.actorState = undefined;
     item.active = undefined;
@@ -164,8 +170,8 @@ export class EarlyRuns {
 
   /** What waits was queued too early to run before it is durable. */
   closeLine(): void {
-    const last = this.line.mailbox.peekLast();
-    if (typeof last !== 'object' || last.early !== 'candidate') return;
+    if (!this.hasCandidates) return;
+    this.hasCandidates = false;
     for (const entry of this.line.mailbox.entries()) {
       if (typeof entry === 'object' && entry.early === 'candidate') entry.early = undefined;
     }

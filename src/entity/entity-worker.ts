@@ -40,7 +40,7 @@ export class EntityWorker extends EntityLine {
    * if it can be one; `advance` starts it.
    */
   enter(item: Item, mayDispatch: boolean, mayRunEarly = false): boolean {
-    if (mayRunEarly && this.startOf(item) === 'unmarked' && this.early.mayJoin()) item.early = 'candidate';
+    if (mayRunEarly && this.startOf(item) === 'unmarked' && this.early.mayJoin()) this.early.join(item);
     else if (
       mayDispatch &&
       !this.reserved &&
@@ -124,7 +124,7 @@ export class EntityWorker extends EntityLine {
 
   private settledEarly(item: Item, failure: HandlerFailure | undefined): void {
     if (item.early === 'dropped') this.early.settledDropped(item);
-    else if (failure !== undefined || !this.early.join(item)) {
+    else if (failure !== undefined || !this.early.goesAlong(item)) {
       this.early.hold(item, handlerOutcome(item, failure, this.options));
     }
   }
@@ -151,7 +151,7 @@ export class EntityWorker extends EntityLine {
   release(item: Item, error: ErrorDescription, retry = false): boolean {
     if (this.running !== item || item.isVolatile) return false;
     // The store does not have its message yet: there is nothing to give up, unless it stays for another run.
-    if (item.early !== undefined && !retry) return false;
+    if (item.early === 'begun' && !retry) return false;
     item.released = true;
     this.host.givenUp(item);
     this.leaveRunning(item);
@@ -167,6 +167,7 @@ export class EntityWorker extends EntityLine {
     } else this.interrupt(item, error, retry);
     this.advance();
     this.letSlotGo();
+    if (item.stage === 'ended') this.idleCheck();
     return true;
   }
 
@@ -304,6 +305,8 @@ export class EntityWorker extends EntityLine {
       return;
     }
     if (this.finishing > 0 && this.host.mustWait(this)) return;
+    // It was let go if everything that was marked had to stand in line for a moment.
+    if (!this.slot.have()) return;
     this.running = next;
     this.host.start(next);
   }

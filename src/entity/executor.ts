@@ -120,7 +120,10 @@ export class Executor {
     this.startQueue = [];
     let unprepared: Item[] | undefined;
     for (const item of queue) {
-      if (this.preparation.isReady(item)) this.start(item);
+      // One that does not count is given back: its payload may be gone, and its actor must not be woken from an older state.
+      if (item.early === 'dropped' || this.preparation.isReady(item)) this.start(item);
+      // Its actor's time was up meanwhile: the usual way waits for outcomes that are not durable yet.
+      else if (item.early === 'begun') item.worker.notStarted(item);
       else {
         unprepared ??= [];
         unprepared.push(item);
@@ -142,6 +145,8 @@ export class Executor {
     if (item.isVolatile) item.attempt = 1;
     else if (item.isUnmarked) item.attempt += 1;
     item.stage = 'running';
+    item.reply = undefined;
+    item.replyError = undefined;
     item.released = false;
     item.reportedStuck = false;
     const handler = options.findHandler(item);

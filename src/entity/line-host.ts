@@ -97,7 +97,7 @@ export class LineHost implements WorkerHost {
     item.accepted = undefined;
     item.refuse = undefined;
     accept?.({ id: item.id });
-    this.leaveIfLost(item);
+    if (item.stage !== 'finishing') this.leaveIfLost(item);
     if (item.expiresAt > 0 && item.stage === 'waiting') this.watchExpiry(item);
     this.owner.accounts.spare(item);
   }
@@ -194,7 +194,7 @@ export class LineHost implements WorkerHost {
   ended(item: Item, state: FinalState): void {
     this.owner.accounts.remove(item);
     this.owner.endings.ofItem(item, state);
-    item.active = undefined;
+    if (item.early !== 'dropped') item.active = undefined;
   }
 
   becameIdle(worker: EntityWorker): void {

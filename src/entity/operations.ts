@@ -112,8 +112,9 @@ export class Operations {
 
   /**
    * Gives up a running handler that does not settle: its message becomes `interrupted` and its entity goes on, although
-   * the handler may still be at work. Only its fencing token guards what it does from now on. False when no handler is
-   * running for this message.
+   * the handler may still be at work. Only its fencing token guards what it does from now on. A state-only message whose
+   * run does not count, because another was first, just runs again. False when no handler is running for this message, or
+   * the store does not have the message yet.
    */
   release(id: string): boolean {
     for (const item of this.owner.executor.running) {
@@ -122,8 +123,9 @@ export class Operations {
         name: 'Released',
         message: 'An operator released this message while its handler was still running.',
       };
-      item.active?.abort(new Error(error.message));
+      const { active } = item;
       if (!item.worker.release(item, error)) return false;
+      active?.abort(new Error(error.message));
       this.owner.executor.forget(item);
       return true;
     }

@@ -331,7 +331,10 @@ export class ShardOwner implements GroupCommitEvents {
     if (!isOver) for (const taken of answer.taken) this.intake.takeIn(taken);
     this.intake.commitAnswered();
     // The participants of the commit hear of it in this turn; what it gave away is theirs to take out.
-    if (this.unmarkedRuns.hasPromised) this.detached(() => queueMicrotask(() => this.unmarkedRuns.answered()));
+    if (this.unmarkedRuns.hasPromised) {
+      this.unmarkedRuns.hears();
+      this.detached(() => queueMicrotask(() => this.unmarkedRuns.answered()));
+    }
     if (answer.quarantined !== undefined) this.tellQuarantined(answer.quarantined);
     // One commit takes in a bounded number; where there were some there may be more.
     this.offersLeft = (answer.offersLeft ?? answer.taken.length) > 0;

@@ -143,6 +143,7 @@ function completedEarly(
   item.seq = seq;
   item.enqueuedAt = now;
   worker.early.completed(item);
+  item.stage = 'finishing';
   worker.host.runCommitted(item, completion, now);
   worker.host.accepted(item);
   if (completed !== undefined && completed.length > 0) worker.host.sent(completed);

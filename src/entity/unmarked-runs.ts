@@ -12,7 +12,9 @@ export class UnmarkedRuns {
   private readonly running = new Set<number>();
   /** Ids of those whose appends are on the way. */
   private readonly unplaced = new Set<string>();
-  private readonly promised = new Set<number>();
+  private promised = new Set<number>();
+  /** Promised to the commit whose answer is being heard. */
+  private heard = new Set<number>();
   /** Workers that wanted to start what was promised away. */
   private readonly waiting = new Set<EntityWorker>();
 
@@ -25,7 +27,7 @@ export class UnmarkedRuns {
 
   /** Whether the message may start; otherwise its worker is looked at again after `answered`. */
   begin(item: Item): boolean {
-    if (this.promised.size > 0 && this.promised.has(item.seq)) {
+    if (this.promised.has(item.seq) || this.heard.has(item.seq)) {
       this.waiting.add(item.worker);
       return false;
     }
@@ -52,11 +54,16 @@ export class UnmarkedRuns {
 
   /** The commit has been answered, and everybody has heard what became of the messages that it asked about. */
   answered(): void {
-    if (this.promised.size === 0) return;
-    this.promised.clear();
+    this.heard.clear();
     const workers = [...this.waiting];
     this.waiting.clear();
     for (const worker of workers) worker.advance();
+  }
+
+  /** An answer has come: what is promised from now on is promised to the next commit. */
+  hears(): void {
+    this.heard = this.promised;
+    this.promised = new Set();
   }
 
   /** Whether an answer has to be followed by `answered`. */

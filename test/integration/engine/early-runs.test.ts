@@ -1,8 +1,10 @@
 /** State-only handlers that run before their messages are durable, and what becomes of such a run when something comes first. */
 import { describe, expect, it } from 'vitest';
 import type { AtomicQueuesConfig } from '../../../src/runtime/config.js';
+import { FaultyWal } from '../../../src/testing/faulty-wal.js';
 import type { Transition } from '../../../src/wal/transition.js';
 import type { OfferedTransition } from '../../../src/wal/wal.js';
+import { sqliteFactory } from '../sqlite/store-folder.js';
 import { type ActorLab, type ActorScript, createActorLab, storedState } from './actor-lab.js';
 import { fate, type Lab } from './lab.js';
 
@@ -331,6 +333,144 @@ describe('a state-only actor that is awake', () => {
     await lab.app.settle();
     expect(await storedState(lab, 'a')).toEqual({ sum: 3, seen: [1, 2] });
     expect(await lab.app.drive(lab.workAndWait('sum/a', add(3)))).toBe(6);
+    await lab.app.stop();
+  });
+
+  it('runs nothing early behind such an outcome, whatever stands behind it', async () => {
+    const { lab } = await createAwake();
+    const open = lab.app.wal.hold('commit');
+    const slow = fate(lab.workAndWait('sum/a', { n: 2, hang: true }));
+    await lab.app.settle();
+    const behind = fate(lab.workAndWait('sum/a', add(3)));
+    const keyed = fate(lab.workAndWait('sum/a', add(4), { messageId: 'k' }));
+    await lab.app.settle();
+    lab.let(2);
+    await lab.app.settle();
+    open();
+    await lab.app.settle();
+    expect([slow.value, behind.value, keyed.value, lab.order('sum/a')]).toEqual([3, 6, 10, [1, 2, 3, 4]]);
+    await lab.app.stop();
+  });
+
+  it('loses no state in a store that trusts its owner (M15)', async () => {
+    const stored = await sqliteFactory({ flushes: false, verifyLineOrder: false }).create({
+      clusterId: 'trusting',
+    } as never);
+    const wal = new FaultyWal(stored.wal);
+    const { lab } = await createActorLab({}, { binding: { effects: 'state' }, wrapWal: () => wal });
+    await lab.app.drive(lab.workAndWait('sum/a', add(1)));
+    const open = wal.hold('commit');
+    const slow = fate(lab.workAndWait('sum/a', { n: 2, hang: true }));
+    await lab.app.settle();
+    const behind = fate(lab.workAndWait('sum/a', add(3)));
+    const query = fate(lab.ask('sum/a', add(100)));
+    await lab.app.settle();
+    lab.let(2);
+    await lab.app.settle();
+    open();
+    await lab.app.settle();
+    expect([slow.value, behind.value, query.state]).toEqual([3, 6, 'resolved']);
+    const [text] = await stored.wal.actorStates(0, [{ entityType: 'sum', entityId: 'a' }]);
+    expect(JSON.parse(text ?? '{}')).toEqual({ sum: 6, seen: [1, 2, 3] });
+    await lab.app.stop();
+  });
+
+  it('goes on when a message whose dropped run is still at work is withdrawn', async () => {
+    const { lab } = await createAwake({ maxRunningHandlers: 1 });
+    const open = lab.app.wal.hold('commit');
+    void lab.work('sum/b', add(7));
+    await lab.app.settle();
+    const slow = fate(lab.work('sum/a', { n: 2, hang: true }));
+    await lab.app.settle();
+    await offer(lab, offered(10));
+    open();
+    await lab.app.settle();
+    expect([slow.state, lab.order('sum/a')]).toEqual(['resolved', [1, 2]]);
+    expect(await lab.app.drive(lab.app.bus.cancel((slow.value as { id: string }).id))).toBe(true);
+    lab.let(2);
+    await lab.app.settle();
+    const next = fate(lab.workAndWait('sum/a', add(3)));
+    await lab.app.settle();
+    expect([next.value, lab.order('sum/a'), lab.app.node.engine.isIdle]).toEqual([14, [1, 2, 10, 3], true]);
+    await lab.app.stop();
+  });
+
+  it('answers a run that was dropped for a message that was withdrawn with the same commit', async () => {
+    const { lab } = await createAwake();
+    await offer(lab, offered(10));
+    await offer(lab, { type: 'cancel', id: 'o10' });
+    expect(await lab.app.drive(lab.workAndWait('sum/a', add(2)))).toBe(3);
+    expect((await storedState(lab, 'a'))?.seen).toEqual([1, 2]);
+    await lab.app.stop();
+  });
+
+  it('lives on when the store refuses messages that wait for their turn to run (I8)', async () => {
+    const { lab } = await createAwake();
+    for (const id of ['b', 'c', 'd']) await lab.app.drive(lab.workAndWait(`sum/${id}`, add(1)));
+    lab.app.wal.fail('commit');
+    const refused = ['a', 'b', 'c', 'd'].flatMap((id) =>
+      Array.from({ length: 200 }, () => fate(lab.workAndWait(`sum/${id}`, add(2)))),
+    );
+    await lab.app.settle();
+    await lab.app.advance(500);
+    expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(['STORE_DEGRADED']));
+    expect(lab.app.node.engine.phase).toBe('running');
+    expect(await lab.app.drive(lab.workAndWait('sum/a', add(3)))).toBe(4);
+    await lab.app.stop();
+  });
+
+  it('wakes no actor from an older state for a run that was dropped before it began (M15)', async () => {
+    const { lab } = await createAwake();
+    for (const id of ['b', 'd', 'e']) await lab.app.drive(lab.workAndWait(`sum/${id}`, add(1)));
+    // What 2 leaves waits behind the commit that takes in the offer.
+    const slow = fate(lab.workAndWait('sum/a', { n: 2, hang: true }));
+    await lab.app.settle();
+    const open = lab.app.wal.hold('commit');
+    void lab.work('sum/c', add(7));
+    await lab.app.settle();
+    lab.let(2);
+    await lab.app.settle();
+    await offer(lab, offered(10));
+    // So many have started in this turn that the next one waits for its own.
+    for (let n = 0; n < 200; n += 1) for (const id of ['b', 'd', 'e']) void lab.work(`sum/${id}`, add(2));
+    for (let n = 0; n < 10_000; n += 1) await Promise.resolve();
+    open();
+    const early = fate(lab.workAndWait('sum/a', add(3)));
+    await lab.app.settle();
+    expect((await storedState(lab, 'a'))?.seen).toEqual([1, 2, 10, 3]);
+    expect([slow.value, early.value]).toEqual([3, 16]);
+    await lab.app.stop();
+  });
+
+  it('goes on when an operator releases a dropped run that does not settle: its message runs again (M18)', async () => {
+    const { lab } = await createAwake();
+    const open = lab.app.wal.hold('commit');
+    void lab.work('sum/b', add(7));
+    await lab.app.settle();
+    const slow = fate(lab.work('sum/a', { n: 2, hang: true }));
+    await lab.app.settle();
+    await offer(lab, offered(10));
+    open();
+    await lab.app.settle();
+    expect(await lab.app.drive(lab.app.bus.release((slow.value as { id: string }).id))).toBe(true);
+    await lab.app.settle();
+    expect((await storedState(lab, 'a'))?.seen).toEqual([1, 10]);
+    expect(lab.order('sum/a')).toEqual([1, 2, 10, 2]);
+    await lab.app.stop();
+  });
+
+  it('leaves a handler alone that cannot be released, because its message is not in the store', async () => {
+    const { lab } = await createAwake();
+    const open = lab.app.wal.hold('commit');
+    const slow = fate(lab.workAndWait('sum/a', { n: 2, hang: true }));
+    await lab.app.settle();
+    const [item] = lab.app.node.engine.running();
+    expect(lab.app.node.engine.operations.release(item?.id ?? '')).toBe(false);
+    expect(lab.contexts.at(-1)?.signal.aborted).toBe(false);
+    lab.let(2);
+    open();
+    await lab.app.settle();
+    expect(slow.value).toBe(3);
     await lab.app.stop();
   });
 });
