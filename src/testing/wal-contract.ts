@@ -8,6 +8,7 @@
 
 import { actorCases } from './wal-contract-actors.js';
 import type { ContractCase } from './wal-contract-case.js';
+import { earlyCases } from './wal-contract-early.js';
 import { endingCases } from './wal-contract-endings.js';
 import { lineCases } from './wal-contract-line.js';
 import { offerCases } from './wal-contract-offers.js';
@@ -32,6 +33,7 @@ export function walContractCases(): readonly WalContractCase[] {
     ...lineCases,
     ...endingCases,
     ...actorCases,
+    ...earlyCases,
     ...reminderCases,
     ...ownerCases,
     ...offerCases,
