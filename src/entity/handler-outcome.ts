@@ -23,23 +23,9 @@ export function handlerOutcome(item: Item, failure: HandlerFailure | undefined, 
   // The fields are there only where they say something: a plain completion is the most frequent transition of all.
   const starts = item.isUnmarked ? ({ starts: true } as const) : undefined;
   if (failure === undefined) {
-    // Only who may ask later needs the reply in the store (M12); who waits now gets it from memory.
-    const reply = item.messageId !== undefined || keepVerdict ? item.reply : undefined;
-    const { actorState: state, active } = item;
-    const stateTtlMs = item.actor?.binding.stateTtlMs;
-    const outgoing = active === undefined || active.outgoing.length === 0 ? undefined : active.outgoing;
-    if (starts === undefined && state === undefined && outgoing === undefined)
-      return { type: 'complete', seq, reply, keepVerdict };
-    return {
-      type: 'complete',
-      seq,
-      reply,
-      keepVerdict,
-      ...(state !== undefined && { state }),
-      ...(state !== undefined && stateTtlMs !== undefined && { stateTtlMs }),
-      ...(outgoing !== undefined && { outgoing }),
-      ...starts,
-    };
+    if (starts === undefined && item.actorState === undefined && outgoingOf(item) === undefined)
+      return { type: 'complete', seq, reply: keptReplyOf(item), keepVerdict };
+    return { type: 'complete', seq, ...completionOf(item), ...starts };
   }
   const { error } = failure;
   const delayMs = failure.retryable ? retryDelayMs(policy.retry, item.attempt) : undefined;
@@ -48,15 +34,23 @@ export function handlerOutcome(item: Item, failure: HandlerFailure | undefined, 
   return { type: 'fail', seq, error, keepVerdict, ...starts };
 }
 
-/** The same for a handler that succeeded before its message had a place. */
-export function completionOf({ messageId, keepVerdict, reply, actorState: state, active, actor }: Item): Completion {
-  const stateTtlMs = actor?.binding.stateTtlMs;
-  const outgoing = active === undefined || active.outgoing.length === 0 ? undefined : active.outgoing;
+/** What a handler that succeeded leaves to become durable. */
+export function completionOf(item: Item): Completion {
+  const { keepVerdict, actorState: state } = item;
   return {
-    reply: messageId !== undefined || keepVerdict ? reply : undefined,
+    reply: keptReplyOf(item),
     keepVerdict,
     state,
-    stateTtlMs: state === undefined ? undefined : stateTtlMs,
-    outgoing,
+    stateTtlMs: state === undefined ? undefined : item.actor?.binding.stateTtlMs,
+    outgoing: outgoingOf(item),
   };
+}
+
+/** Only who may ask later needs the reply in the store (M12); who waits now gets it from memory. */
+function keptReplyOf({ messageId, keepVerdict, reply }: Item): string | undefined {
+  return messageId !== undefined || keepVerdict ? reply : undefined;
+}
+
+function outgoingOf({ active }: Item): Completion['outgoing'] {
+  return active === undefined || active.outgoing.length === 0 ? undefined : active.outgoing;
 }
