@@ -16,12 +16,6 @@ import type { EntityLine } from './entity-line.js';
 import { completionOf, type HandlerOutcome } from './handler-outcome.js';
 import type { Item } from './item.js';
 
-/** What the runs of an entity need of its line. */
-export type EarlyLine = Pick<
-  EntityLine,
-  'key' | 'mailbox' | 'marked' | 'running' | 'reserved' | 'finishing' | 'host' | 'unmarkAppends'
->;
-
 export class EarlyRuns {
   private begun: Item[] = [];
   /** There may be candidates in the mailbox. */
@@ -29,7 +23,7 @@ export class EarlyRuns {
   /** The last that has begun; its outcome cannot go with its append, and waits for its place. */
   private held: { readonly item: Item; readonly outcome: HandlerOutcome } | undefined;
 
-  constructor(private readonly line: EarlyLine) {}
+  constructor(private readonly line: EntityLine) {}
 
   /** An outcome waits for its place: nothing may start before it has it. */
   get isHolding(): boolean {
@@ -142,7 +136,10 @@ export class EarlyRuns {
     line.host.forgetActor(line.key);
   }
 
-  /** A handler whose run was dropped has settled, or is not waited for any more, or has not started: its message stands in line already, or has ended. */
+  /**
+   * A handler whose run was dropped has settled, has not started, or is not waited for any more: its message stands in line
+   * already, or has ended.
+   */
   settledDropped(item: Item): void {
     if (item.stage === 'running') this.undo(item);
     else if (item.stage !== 'ended') this.waits(item);
@@ -168,7 +165,7 @@ export class EarlyRuns {
     item.stage = item.append === undefined ? 'waiting' : 'appending';
   }
 
-  /** What waits was queued too early to run before it is durable. */
+  /** What waits was queued ahead of an outcome that comes before it: it takes the usual way. */
   closeLine(): void {
     if (!this.hasCandidates) return;
     this.hasCandidates = false;

@@ -26,8 +26,8 @@ export interface LifecycleEvents {
   /** The handler's promise settled; the outcome is not durable yet. */
   settled: MessageSubject & { readonly attempt: number; readonly ok: boolean; readonly durationMs: number };
   /**
-   * A state-only handler had run before its message was durable, and something else came first in line (or the store refused
-   * the message): nothing of that run shows, and the same attempt starts again.
+   * A state-only handler had run before its message was durable, and something else came first in line: nothing of that run
+   * shows, and the same attempt is about to start again.
    */
   tookBack: MessageSubject & { readonly attempt: number };
   /** The attempt failed, another one will start in its place. */

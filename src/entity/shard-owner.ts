@@ -331,10 +331,7 @@ export class ShardOwner implements GroupCommitEvents {
     if (!isOver) for (const taken of answer.taken) this.intake.takeIn(taken);
     this.intake.commitAnswered();
     // The participants of the commit hear of it in this turn; what it gave away is theirs to take out.
-    if (this.unmarkedRuns.hasPromised) {
-      this.unmarkedRuns.hears();
-      this.detached(() => queueMicrotask(() => this.unmarkedRuns.answered()));
-    }
+    this.unmarkedRuns.answered((callback) => this.detached(() => queueMicrotask(callback)));
     if (answer.quarantined !== undefined) this.tellQuarantined(answer.quarantined);
     // One commit takes in a bounded number; where there were some there may be more.
     this.offersLeft = (answer.offersLeft ?? answer.taken.length) > 0;

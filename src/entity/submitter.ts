@@ -306,13 +306,8 @@ export class Submitter {
     const isPlain = !delayed && options.expiresInMs === undefined && options.messageId === undefined;
     const dispatch = item.worker.enter(item, !delayed, isPlain && item.kind === 'command');
     const times = !delayed && options.expiresInMs === undefined ? undefined : timesOf(options);
-    if (item.early !== undefined) {
-      const append = { type: 'append' as const, message, dispatch, completes: undefined };
-      item.append = append;
-      return append;
-    }
     const append = { type: 'append' as const, message, dispatch, ...times };
-    if (dispatch) item.append = append;
+    if (dispatch || item.early !== undefined) item.append = append;
     return append;
   }
 

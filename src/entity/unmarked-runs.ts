@@ -2,8 +2,8 @@
  * Which messages of a shard run, or ran, without a durable dispatch (I2). Until their outcome is durable the store has them
  * as waiting, so it asks here before it lets one be withdrawn or expire.
  *
- * Owns: the places of those messages, and the promises made to the commit under way: a message that was said not to run must
- * not start before the answer tells what became of it.
+ * Owns: the places of those messages (the ids of those whose appends are on the way), and the promises made to the commit
+ * under way: a message that was said not to run must not start before the answer tells what became of it.
  */
 import type { EntityWorker } from './entity-worker.js';
 import type { Item } from './item.js';
@@ -52,22 +52,19 @@ export class UnmarkedRuns {
     if (this.unplaced.size > 0) this.unplaced.delete(item.id);
   }
 
-  /** The commit has been answered, and everybody has heard what became of the messages that it asked about. */
-  answered(): void {
-    this.heard.clear();
-    const workers = [...this.waiting];
-    this.waiting.clear();
-    for (const worker of workers) worker.advance();
-  }
-
-  /** An answer has come: what is promised from now on is promised to the next commit. */
-  hears(): void {
+  /**
+   * A commit has been answered: what is promised from now on is promised to the next one. `afterwards` calls back when
+   * everybody has heard what became of the messages that this one asked about.
+   */
+  answered(afterwards: (callback: () => void) => void): void {
+    if (this.promised.size === 0) return;
     this.heard = this.promised;
     this.promised = new Set();
-  }
-
-  /** Whether an answer has to be followed by `answered`. */
-  get hasPromised(): boolean {
-    return this.promised.size > 0;
+    afterwards(() => {
+      this.heard.clear();
+      const workers = [...this.waiting];
+      this.waiting.clear();
+      for (const worker of workers) worker.advance();
+    });
   }
 }

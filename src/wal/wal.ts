@@ -152,7 +152,8 @@ export interface CommitRequest {
   readonly startsAtOnce?: ((message: Envelope) => boolean) | undefined;
   /**
    * Whether the owner runs (or ran) the message at this place without having marked it as started (`Starts`): then it can
-   * be neither cancelled nor expire (`already-started`). Asked inside the commit, and anew when it is tried again.
+   * be neither cancelled nor expire (`already-started`). Its id names it where the place is not known to the owner yet,
+   * because this very commit appends it. Asked inside the commit, and anew when it is tried again.
    */
   readonly runsUnmarked?: ((seq: number, id: string) => boolean) | undefined;
 }

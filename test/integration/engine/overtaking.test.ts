@@ -1,7 +1,7 @@
 /** Ways in which a message could start ahead of one that was accepted before it (I4), each as it once happened. */
 import { describe, expect, it, vi } from 'vitest';
 import type { OfferedTransition } from '../../../src/wal/wal.js';
-import { createLab } from './lab.js';
+import { createLab, fate } from './lab.js';
 
 const append = (id: string, n: number): OfferedTransition => ({
   type: 'append',
@@ -73,6 +73,77 @@ describe('a message marked ahead that is put back while the next one is being ma
     lab.let(1);
     await lab.app.advance(200);
     expect(lab.order()).toEqual([1, 2, 3]);
+    await lab.app.stop();
+  });
+});
+
+describe('a message ahead of others that is not to start after all', () => {
+  it('starts nothing ahead of a message that was not started because its line was paused for a moment', async () => {
+    const lab = await createLab({ entities: { account: { dispatchAhead: 2 } } });
+    let number = 0;
+    const offer = (transition: OfferedTransition) =>
+      lab.app.wal.wal.offer(0, [{ session: 's', number: ++number, transition }]);
+    for (const n of [1, 2, 3, 4]) await lab.app.drive(lab.work('a', { n, hang: true }));
+    await lab.app.settle();
+    expect(lab.order()).toEqual([1]);
+    const first = lab.app.wal.hold('commit');
+    await offer({ type: 'pause', entityType: 'account', entityId: 'a' });
+    // The commit that marks 3 is on its way, and takes the pause in first; what marks 4 waits for the next one.
+    lab.let(1);
+    await lab.app.settle();
+    lab.let(2);
+    await lab.app.settle();
+    first();
+    const second = lab.app.wal.hold('commit');
+    await lab.app.settle();
+    await offer({ type: 'resume', entityType: 'account', entityId: 'a' });
+    second();
+    await lab.app.settle();
+    lab.let(3);
+    await lab.app.settle();
+    lab.let(4);
+    await lab.app.settle();
+    expect([lab.order(), lab.app.node.engine.phase]).toEqual([[1, 2, 3, 4], 'running']);
+    await lab.app.stop();
+  });
+
+  it('starts an append that was on its way although what came ahead of it was withdrawn again', async () => {
+    const lab = await createLab();
+    const first = lab.app.wal.hold('commit');
+    const mine = fate(lab.workAndWait('a', { n: 2 }));
+    await lab.app.settle();
+    await lab.app.wal.wal.offer(0, [
+      { session: 's', number: 1, transition: append('o1', 1) },
+      { session: 's', number: 2, transition: { type: 'cancel', id: 'o1' } },
+    ]);
+    first();
+    await lab.app.settle();
+    expect([mine.state, lab.order(), lab.app.node.engine.isIdle]).toEqual(['resolved', [2], true]);
+    await lab.app.stop();
+  });
+
+  it('starts no more handlers than there are slots, when its line was empty for a moment (I9)', async () => {
+    const lab = await createLab({ maxRunningHandlers: 1 });
+    const first = lab.app.wal.hold('commit');
+    void lab.work('a', { n: 2, hang: true });
+    void lab.work('b', { n: 3, hang: true });
+    await lab.app.settle();
+    await lab.app.wal.wal.offer(0, [
+      { session: 's', number: 1, transition: append('o1', 1) },
+      { session: 's', number: 2, transition: { type: 'cancel', id: 'o1' } },
+    ]);
+    first();
+    await lab.app.settle();
+    const [begun] = lab.order();
+    lab.let(begun as number);
+    await lab.app.settle();
+    lab.let(begun === 2 ? 3 : 2);
+    await lab.app.settle();
+    expect([lab.most, lab.order().toSorted((left, right) => left - right), lab.app.node.engine.isIdle]).toEqual([
+      1,
+      [2, 3],
+      true,
+    ]);
     await lab.app.stop();
   });
 });
