@@ -26,6 +26,22 @@ describe('the queue of a group commit', () => {
     expect(given).toEqual(Array.from({ length: 2 * COMMIT_WEIGHT_MAX + 3 }, (_, index) => index + 1));
   });
 
+  it('takes back what has not gone out yet, and keeps the rest and its groups as they are (M1, I4)', () => {
+    const someone = (): Participant => ({ committed: () => {}, refused: () => {} });
+    const [first, second, third] = [someone(), someone(), someone()];
+    const queue = queueOf(COMMIT_WEIGHT_MAX);
+    queue.push(dispatch(1_001), first);
+    queue.cut();
+    queue.push(dispatch(1_002), second);
+    queue.pushGroup([dispatch(1_003), dispatch(1_004)], [third, third]);
+    expect([queue.withdraw(second, 'expire'), queue.withdraw(second, 'dispatch')]).toEqual([false, true]);
+    expect(queue.withdraw(second, 'dispatch')).toBe(false);
+    const batch = queue.cut();
+    expect([seqs(batch), batch.groups]).toEqual([[1_001, 1_003, 1_004], [{ start: 1, end: 3 }]]);
+    // It is in a commit now.
+    expect([queue.withdraw(first, 'dispatch'), queue.size]).toEqual([false, 0]);
+  });
+
   it('gives long contents out in more commits, about 2 MiB at a time (M3, I9)', () => {
     const queue = new CommitQueue();
     const content = 'x'.repeat(64 * 1024);
