@@ -32,7 +32,7 @@ export function openShared(config: ResolvedConfig, runtime: Runtime, logger: Log
     keyPrefix,
     slices: cluster.shardsGiven ? cluster.shards : undefined,
     retention: { entryTtlMs: config.wal.entryTTL * 1000, verdictsMax: config.wal.verdictsMax },
-    wakesNodes: () => !connections.hasShardedChannels,
+    reachesNodes: () => !connections.hasShardedChannels,
     localClock: runtime.clock,
     offerBytesMax: offerBytesMax(config.payloadBytesMax),
     warn: (message) => logger.warn(message),

@@ -112,7 +112,7 @@ export class MailRoom {
     const tenures = this.options.tenures();
     switch (message.type) {
       case 'wake':
-        tenures.serving(message.shard)?.owner.commits.poll();
+        tenures.serving(message.shard)?.offered(message.offers);
         return;
       case 'released':
         if (tenures.missing > 0) void tenures.look();

@@ -133,6 +133,12 @@ export class Tenure {
     }
   }
 
+  /** A hint: something was offered, and the inbox may begin with these texts. */
+  offered(texts: readonly string[] | undefined): void {
+    if (texts !== undefined) this.options.wal.hinted?.(this.shard, texts);
+    this.owner.commits.poll();
+  }
+
   /** Whether it has not shown yet that opening the shard does no harm (M13). */
   get isFresh(): boolean {
     return this.state !== 'ended' && !this.hasSurvived;

@@ -30,6 +30,9 @@ export class Endings {
   /** Who waits for a message under another id than its own, because they sent it again with the same `messageId`. */
   private readonly followers = new Map<string, { readonly replyTo: string; readonly id: string }[]>();
 
+  /** Whom the store has told itself with the commit that is being worked off: message id -> address. */
+  toldByStore: ReadonlyMap<string, string> | undefined;
+
   constructor(private readonly options: EndingsOptions) {}
 
   /** An item of a line here has ended. */
@@ -83,8 +86,10 @@ export class Endings {
     error: ErrorDescription | undefined,
   ): void {
     if (this.options.tell === undefined || (replyTo === undefined && this.followers.size === 0)) return;
+    const isTold = replyTo !== undefined && this.toldByStore?.get(id) === replyTo;
+    if (isTold && this.followers.size === 0) return;
     const verdict: Verdict = { state, ...(reply !== undefined && { reply }), ...(error !== undefined && { error }) };
-    if (replyTo !== undefined) this.tellOne(replyTo, id, verdict);
+    if (replyTo !== undefined && !isTold) this.tellOne(replyTo, id, verdict);
     const followers = this.followers.get(id);
     this.followers.delete(id);
     for (const follower of followers ?? []) this.tellOne(follower.replyTo, follower.id, verdict);

@@ -23,7 +23,8 @@ export function handlerOutcome(item: Item, failure: HandlerFailure | undefined, 
   // The fields are there only where they say something: a plain completion is the most frequent transition of all.
   const starts = item.isUnmarked ? ({ starts: true } as const) : undefined;
   if (failure === undefined) {
-    if (starts === undefined && item.actorState === undefined && outgoingOf(item) === undefined)
+    const isPlain = starts === undefined && item.actorState === undefined && item.replyError === undefined;
+    if (isPlain && outgoingOf(item) === undefined)
       return { type: 'complete', seq, reply: keptReplyOf(item), keepVerdict };
     return { type: 'complete', seq, ...completionOf(item), ...starts };
   }
@@ -40,6 +41,7 @@ export function completionOf(item: Item): Completion {
   return {
     reply: keptReplyOf(item),
     keepVerdict,
+    untold: item.replyError === undefined ? undefined : true,
     state,
     stateTtlMs: state === undefined ? undefined : item.actor?.binding.stateTtlMs,
     outgoing: outgoingOf(item),

@@ -328,6 +328,7 @@ export class ShardOwner implements GroupCommitEvents {
     this.storeIsAt(answer.now);
     // An answer may come when the shard has gone: whoever owns it now finds what stands in it.
     const isOver = this.phase === 'lost' || this.phase === 'closed';
+    this.endings.toldByStore = answer.told;
     if (!isOver) for (const taken of answer.taken) this.intake.takeIn(taken);
     this.intake.commitAnswered();
     // The participants of the commit hear of it in this turn; what it gave away is theirs to take out.

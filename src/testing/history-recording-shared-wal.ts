@@ -56,6 +56,10 @@ export class RecordingSharedWal extends RecordingWal implements SharedWal {
     return this.shared.allowTypes(shard, entityTypes);
   }
 
+  hinted(shard: number, offers: readonly string[]): void {
+    this.shared.hinted?.(shard, offers);
+  }
+
   quarantine(shard: number, limit: number): Promise<readonly QuarantinedOffer[]> {
     return this.shared.quarantine(shard, limit);
   }

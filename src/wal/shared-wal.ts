@@ -33,6 +33,11 @@ export interface SharedWal extends Wal {
    * in, not of one that is only offered so far.
    */
   knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined>;
+  /**
+   * A hint brought texts with which the inbox of a shard that is owned here is said to begin. The next commit may take them
+   * in without a look first, if the store confirms them. A store that has no use for it leaves it out.
+   */
+  hinted?(shard: number, offers: readonly string[]): void;
   /** What was offered and cannot be taken into the line, newest first, at most `limit`. */
   quarantine(shard: number, limit: number): Promise<readonly QuarantinedOffer[]>;
 }

@@ -173,6 +173,8 @@ export interface Completion {
   readonly reply?: string | undefined;
   /** Keeps the verdict for `entryTTL` although the message has no `messageId`: someone may still ask (M12). */
   readonly keepVerdict?: boolean | undefined;
+  /** There is a reply that cannot be stored: the owner tells those who wait itself, and the store must not. */
+  readonly untold?: boolean | undefined;
   /** The entity's new actor state (JSON text; null removes it), durable together with the completion. */
   readonly state?: string | null | undefined;
   /** The state counts as removed this many milliseconds after the commit. Default: never. */

@@ -171,6 +171,8 @@ export interface CommitAnswer {
   readonly quarantined?: number | undefined;
   /** Offers that were in the inbox when the commit was done. Absent: the store does not tell. */
   readonly offersLeft?: number | undefined;
+  /** Messages that this commit ended and whose verdicts it has sent to their `replyTo` itself: id -> that address. */
+  readonly told?: ReadonlyMap<string, string> | undefined;
 }
 
 export interface OfferLimits {

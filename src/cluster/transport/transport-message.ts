@@ -12,7 +12,10 @@ type Reader<M> = (value: Fields) => M | undefined;
 
 /** One for each type of message: the compiler misses one that is not here. */
 const READERS: { readonly [T in TransportMessage['type']]: Reader<Extract<TransportMessage, { readonly type: T }>> } = {
-  wake: ({ shard }) => (isShard(shard) ? { type: 'wake', shard } : undefined),
+  wake: ({ shard, offers }) => {
+    if (!isShard(shard)) return undefined;
+    return Array.isArray(offers) && offers.every(isText) ? { type: 'wake', shard, offers } : { type: 'wake', shard };
+  },
   released: ({ shard }) => (isShard(shard) ? { type: 'released', shard } : undefined),
   changed: () => ({ type: 'changed' }),
   verdict: ({ id, verdict }) => {

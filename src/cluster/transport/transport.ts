@@ -18,8 +18,8 @@ export interface Transport {
 }
 
 export type TransportMessage =
-  /** There are new offers in the shard's inbox. */
-  | { readonly type: 'wake'; readonly shard: number }
+  /** There are new offers in the shard's inbox; with their texts, it was empty before. */
+  | { readonly type: 'wake'; readonly shard: number; readonly offers?: readonly string[] | undefined }
   /** The shard has been released: whoever is to own it may open it now. */
   | { readonly type: 'released'; readonly shard: number }
   /** Something of the cluster store has changed: read it now instead of at the next heartbeat. */

@@ -24,6 +24,8 @@ export interface Inbox {
   readonly entries: readonly InboxEntry[];
   /** Offers that wait behind these. */
   readonly left: number;
+  /** It was not looked at: a hint told of it. */
+  readonly isHearsay?: boolean | undefined;
 }
 
 /** Takes the offers in, then applies the owner's transitions; collects all misses of one run. */

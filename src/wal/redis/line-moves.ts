@@ -109,9 +109,15 @@ export function removeDelayed(work: Work, order: number, message: StoredMessage)
   work.pointers.delete(message.id);
 }
 
-/** A message that left the line or the delayed ones ends: counted, and its verdict kept if someone may ask (M12). */
-export function end(work: Work, message: Ending, verdict: Verdict, keep?: boolean): void {
+/**
+ * A message that left the line or the delayed ones ends: counted, and its verdict kept if someone may ask (M12).
+ *
+ * @param untold what is stored is not what is to be told.
+ */
+export function end(work: Work, message: Ending, verdict: Verdict, keep?: boolean, untold?: boolean): void {
   work.numbers[verdict.state] += 1;
+  const { id, replyTo } = message;
+  if (replyTo !== undefined && untold !== true && !isPolled(replyTo)) work.waiters.push({ replyTo, id, verdict });
   if (keep || message.messageId !== undefined) keepVerdict(work, message, verdict);
 }
 

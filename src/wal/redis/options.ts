@@ -34,8 +34,11 @@ export interface RedisWalOptions {
   readonly offerBytesMax?: number | undefined;
   /** Whether offers publish a wake hint. Default true. */
   readonly wakes?: boolean | undefined;
-  /** Whether a hint may go to the owner's node alone, on a channel that scripts can publish on. Default: never. */
-  readonly wakesNodes?: (() => boolean) | undefined;
+  /**
+   * Whether nodes listen on channels of their own that scripts can publish on: then a hint goes to the owner's node alone,
+   * and commits tell verdicts. Default: never.
+   */
+  readonly reachesNodes?: (() => boolean) | undefined;
   /** Whether starts are checked against the whole line of their entity, as the model does. For tests. Default false. */
   readonly verifyLineOrder?: boolean | undefined;
   /** Tells the time instead of the server. For tests only. */

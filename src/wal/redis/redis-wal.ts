@@ -24,8 +24,9 @@ import {
   StoreUnavailableError,
 } from '../wal.js';
 import { redisError } from './errors.js';
+import { HINTED_BYTES_MAX, wakeText } from './hints.js';
 import { checkIdentity, FORMAT_VERSION, readClusterId, type StoreIdentity, startStore } from './identity.js';
-import { clusterChannels, DEFAULT_KEY_PREFIX, type ShardKeys, shardKeys } from './keys.js';
+import { type ClusterChannels, clusterChannels, DEFAULT_KEY_PREFIX, type ShardKeys, shardKeys } from './keys.js';
 import { OwnerMemory } from './memory.js';
 import { countsOf } from './numbers.js';
 import { openOnServer } from './opening.js';
@@ -58,6 +59,7 @@ interface Running {
 export class RedisWal extends RedisWalReads implements SharedWal {
   readonly #options: RedisWalOptions;
   readonly #prefix: string;
+  readonly #channels: ClusterChannels;
   readonly #client: RedisClient;
   readonly #control: RedisClient;
   readonly #slices: number | undefined;
@@ -71,6 +73,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     super();
     this.#options = options;
     this.#prefix = options.keyPrefix ?? DEFAULT_KEY_PREFIX;
+    this.#channels = clusterChannels(this.#prefix);
     this.#client = options.client;
     this.#control = options.control ?? options.client;
     this.#slices = options.slices;
@@ -194,9 +197,9 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     const { keys } = this.#shard(shard);
     const { context } = this.#started();
     // Nothing may be hinted at that is not proven (M10).
-    const [channel, hint] = this.#wake(shard, limits?.owner);
+    const { channel, hint, bringsBytes } = this.#wake(shard, limits?.owner);
     const hintsLater = this.#replication !== undefined;
-    const args = [String(limits?.depthMax ?? 0), hintsLater ? '' : channel, hint];
+    const args = [String(limits?.depthMax ?? 0), hintsLater ? '' : channel, hint, String(bringsBytes)];
     for (const offer of offers.map(copyOffer)) {
       const { session, number, transition } = offer;
       args.push(toField(session), String(number), transition.type === 'append' ? '1' : '0', JSON.stringify(offer));
@@ -214,11 +217,16 @@ export class RedisWal extends RedisWalReads implements SharedWal {
   }
 
   /** The channel and the text of the hint that there are offers: to the owner's node where that is known, else to all. */
-  #wake(shard: number, owner: string | undefined): readonly [string, string] {
-    if (this.#options.wakes === false) return ['', ''];
-    const channels = clusterChannels(this.#prefix);
-    if (owner === undefined || this.#options.wakesNodes?.() !== true) return [channels.wake, String(shard)];
-    return [channels.node(owner), JSON.stringify([{ type: 'wake', shard }])];
+  #wake(shard: number, owner: string | undefined): { channel: string; hint: string; bringsBytes: number } {
+    if (this.#options.wakes === false) return { channel: '', hint: '', bringsBytes: 0 };
+    const { wake, node } = this.#channels;
+    if (owner === undefined || this.#options.reachesNodes?.() !== true)
+      return { channel: wake, hint: String(shard), bringsBytes: 0 };
+    return { channel: node(owner), hint: wakeText(shard), bringsBytes: HINTED_BYTES_MAX };
+  }
+
+  hinted(shard: number, offers: readonly string[]): void {
+    this.#running?.shards.get(shard)?.owned?.hinted(offers);
   }
 
   async scan(shard: number, afterSeq: number, limit: number): Promise<readonly MessageHead[]> {
@@ -270,6 +278,8 @@ export class RedisWal extends RedisWalReads implements SharedWal {
         keysOf: (shard) => shardKeys(this.#prefix, shard),
         serverTime: time,
         now: time === undefined ? () => local.now() : () => time.now(),
+        // Nobody may hear of what is not proven (M10).
+        tellsOn: replication === undefined && this.#options.reachesNodes?.() === true ? this.#channels : undefined,
         proven: replication === undefined ? async () => {} : () => replication.proven(),
       },
     };

@@ -200,9 +200,9 @@ function complete(work: Work, transition: Of<'complete'>): Outcome {
 
 /** What follows when a message that is in line no more has completed; what became of what it sent, if it did. */
 function completeWith(work: Work, message: Ending, completion: Completion): readonly Sent[] | undefined {
-  const { keepVerdict, state, stateTtlMs, outgoing, reply } = completion;
+  const { keepVerdict, state, stateTtlMs, outgoing, reply, untold } = completion;
   if (keepVerdict || message.messageId !== undefined)
-    end(work, message, { state: 'completed', ...(reply !== undefined && { reply }) }, true);
+    end(work, message, { state: 'completed', ...(reply !== undefined && { reply }) }, true, untold);
   else work.numbers.completed += 1;
   if (state !== undefined) setState(work, entityKey(message.entityType, message.entityId), state, stateTtlMs);
   if (outgoing === undefined || outgoing.length === 0) return undefined;

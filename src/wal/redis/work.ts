@@ -7,6 +7,7 @@ import type { AttemptRecord, OutboxEntry, StoredMessage } from '../transition.js
 import type { CommitRequest, PausedLine, ShardRules } from '../wal.js';
 import type { StoredState } from './actor-states.js';
 import type { Facts, FactTable } from './facts.js';
+import type { Waiter } from './hints.js';
 import { type OutboxNumber, type OwnerMemory, ownNumber } from './memory.js';
 import type { RedisShardNumbers } from './numbers.js';
 import { type Body, type Held, messageOf } from './records.js';
@@ -83,6 +84,8 @@ export class Work {
   /** Offers stay in the inbox, which go before whatever this commit might put in line. */
   leavesOffers = false;
   runsUnmarked: CommitRequest['runsUnmarked'];
+  /** Who waits elsewhere for a message that the commit ends. */
+  readonly waiters: Waiter[] = [];
   highestPlain: number;
   highestOther: number;
   readonly #tracksLines: boolean;

@@ -21,6 +21,7 @@ export class Writes {
   readonly #sets = new Map<string, string[]>();
   readonly #first: string[] = [];
   readonly #last: string[] = [];
+  readonly #published: string[] = [];
 
   constructor(shard: ShardKeys) {
     this.keys = [shard.meta, shard.inbox, shard.types];
@@ -51,6 +52,12 @@ export class Writes {
     }
   }
 
+  /** Channels and texts in turn. */
+  publish(channelsAndTexts: readonly string[]): void {
+    for (let at = 0; at < channelsAndTexts.length; at += 2)
+      this.#published.push('PUBLISH', '0', '2', channelsAndTexts[at] as string, channelsAndTexts[at + 1] as string);
+  }
+
   /** Appends all commands to the script's arguments. Not to be called twice. */
   writeTo(args: string[]): void {
     for (const arg of this.#first) args.push(arg);
@@ -58,6 +65,7 @@ export class Writes {
     this.#write(args, 'HSET', this.#sets);
     this.#write(args, 'HDEL', this.#deletes);
     for (const arg of this.#last) args.push(arg);
+    for (const arg of this.#published) args.push(arg);
   }
 
   #write(args: string[], command: string, byKey: ReadonlyMap<string, readonly string[]>): void {

@@ -72,6 +72,30 @@ describe('nodes on one Redis', () => {
     expect([second, third]).toEqual([1, 2].map((value) => ({ status: 'fulfilled', value })));
   });
 
+  it('tells a caller elsewhere one by one and in crowds, failures and replies that cannot travel included (I5)', async () => {
+    const prefix = freshPrefix();
+    const [worker, sender] = [makeNode('worker', prefix), makeNode('sender', prefix, false)];
+    worker.handle('account', 'odd', () => 1n);
+    worker.handle('account', 'bad', () => {
+      throw new RangeError('no such coin');
+    });
+    await worker.start();
+    await sender.open();
+    const { queueBus } = sender;
+    const ask = (name: string, n: number): Promise<unknown> => queueBus.enqueueAndWait('account', name, 'a', { n });
+    for (let n = 0; n < 20; n += 1) expect(await ask('add', n)).toEqual({ by: 'worker', message: { n } });
+    await expect(ask('odd', 0)).rejects.toThrow(/BigInt/);
+    await expect(ask('bad', 0)).rejects.toThrow(/no such coin/);
+    const crowd = await Promise.allSettled(
+      Array.from({ length: 200 }, (_, n) => ask(['add', 'odd', 'bad'][n % 3] as string, n)),
+    );
+    crowd.forEach((settled, n) => {
+      if (n % 3 === 0) expect(settled).toEqual({ status: 'fulfilled', value: { by: 'worker', message: { n } } });
+      else
+        expect(settled).toMatchObject({ reason: { message: expect.stringMatching(n % 3 === 1 ? /BigInt/ : /coin/) } });
+    });
+  });
+
   it('lets a node without handlers send and wait', async () => {
     const prefix = freshPrefix();
     const [worker, sender] = [makeNode('worker', prefix), makeNode('sender', prefix, false)];

@@ -10,11 +10,13 @@ import { NOW, PEEK } from './parts.js';
  *   (0: any). 8 how many offers to show, 9 bytes of them, 10 bytes of one. 11 whether the shard grows (1): then a full memory refuses it at the first write; otherwise a delete
  *   goes first, after which the server lets the rest through. 12 numbers, 13 messages pending: fields of meta.
  *   14 how many offers the writes take in; 15 whether there may be more (0): if there are, they must be looked at first.
- *   From 16: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest.
+ *   16 how many of those offers are only hearsay, then so many texts: the inbox must begin with them.
+ *   From there: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest;
+ *   `PUBLISH` has a channel and a text instead of a key, and what becomes of it does not matter.
  * Answers: {0, beat, time, offers left, types, offers} done, the last two only when there are any: they may be taken in by
  *   the next commit without another look; {1, epoch} stale; {2, number, tag} another number is stored;
  *   {3, types, offers, offers in the inbox} look at these first; {4, time} now is too far off. All but 0 changed nothing.
- * Writes: meta and what the writes name.
+ * Writes: meta and what the writes name. Publishes what they say.
  */
 export const COMMIT = `
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'incarnation', 'number', 'tag', 'beat')
@@ -25,17 +27,27 @@ local away = tonumber(ARGV[7])
 if away > 0 and math.abs(now - tonumber(ARGV[6])) > away then return {4, now} end
 ${PEEK}
 local function shown() return peek(KEYS[2], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])) end
+local function look(offers) return {3, redis.call('SMEMBERS', KEYS[3]), shown(), offers} end
 if ARGV[15] == '1' then
   local offers = redis.call('LLEN', KEYS[2]) - 1
-  if offers > tonumber(ARGV[14]) then return {3, redis.call('SMEMBERS', KEYS[3]), shown(), offers} end
+  if offers > tonumber(ARGV[14]) then return look(offers) end
+end
+local heard = tonumber(ARGV[16])
+if heard > 0 then
+  local first = redis.call('LRANGE', KEYS[2], 1, heard)
+  for at = 1, heard do
+    if first[at] ~= ARGV[16 + at] then return look(math.max(0, redis.call('LLEN', KEYS[2]) - 1)) end
+  end
 end
 local beat = string.format('%.0f', tonumber(meta[5] or '0') + 1)
 if ARGV[11] ~= '1' then redis.call('HDEL', KEYS[1], '-') end
 redis.call('HSET', KEYS[1], 'number', ARGV[4], 'tag', ARGV[5], 'beat', beat, 'numbers', ARGV[12], 'pending', ARGV[13])
-local at, last = 16, #ARGV
+local at, last = 17 + heard, #ARGV
 while at <= last do
   local command, key, count = ARGV[at], KEYS[tonumber(ARGV[at + 1])], tonumber(ARGV[at + 2])
-  if command == 'KEEP' then
+  if command == 'PUBLISH' then
+    redis.pcall(command, ARGV[at + 3], ARGV[at + 4])
+  elseif command == 'KEEP' then
     local extra = redis.call('LLEN', key) - 1 - tonumber(ARGV[at + 3])
     if extra > 0 then
       redis.call('LTRIM', key, extra, -1)
@@ -47,6 +59,6 @@ while at <= last do
   at = at + 3 + count
 end
 local left = redis.call('LLEN', KEYS[2]) - 1
-if left == 0 or ARGV[8] == '0' then return {0, beat, now, left} end
+if left <= 0 or ARGV[8] == '0' then return {0, beat, now, left} end
 return {0, beat, now, left, redis.call('SMEMBERS', KEYS[3]), shown()}
 `;

@@ -5,14 +5,15 @@ import { PEEK } from './parts.js';
  * Hands in offers: all that are new, or none.
  *
  * KEYS: 1 meta, 2 inbox, 3 offered.
- * ARGV: 1 messages that may be pending (0: any number), 2 channel of wake hints (empty: none), 3 the hint, then for each
- *   offer: session, number, 1 if it is an append, its text.
+ * ARGV: 1 messages that may be pending (0: any number), 2 channel of wake hints (empty: none), 3 the hint, 4 bytes of one
+ *   new offer that it may bring along, as `offers` of the last object in it, if nothing else is in the inbox (0: none), then for
+ *   each offer: session, number, 1 if it is an append, its text.
  * Answers: {0, how many were new}; {1, session, number, mark} a gap; {2, depth} it does not fit. Only 0 changed anything.
  * Writes: inbox, offered; publishes the hint.
  */
 export const OFFER = `
 local marks, fresh, appends = {}, {}, 0
-for at = 4, #ARGV, 4 do
+for at = 5, #ARGV, 4 do
   local session, number = ARGV[at], tonumber(ARGV[at + 1])
   local mark = marks[session]
   if not mark then mark = tonumber(redis.call('HGET', KEYS[3], session) or '0') end
@@ -36,7 +37,13 @@ for from = 1, #fresh, 1000 do
   redis.call('RPUSH', KEYS[2], unpack(fresh, from, math.min(#fresh, from + 999)))
 end
 for session, mark in pairs(marks) do redis.call('HSET', KEYS[3], session, string.format('%.0f', mark)) end
-if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
+if ARGV[2] ~= '' then
+  local hint = ARGV[3]
+  if length <= 1 and #fresh == 1 and #fresh[1] <= tonumber(ARGV[4]) then
+    hint = string.sub(hint, 1, -3) .. ',"offers":' .. cjson.encode(fresh) .. '}]'
+  end
+  redis.pcall('PUBLISH', ARGV[2], hint)
+end
 return {0, #fresh}
 `;
 
