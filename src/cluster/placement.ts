@@ -31,7 +31,12 @@ export interface PlacementInput {
 export function place({ slices, nodes, current }: PlacementInput): readonly string[] {
   const able = new Map(nodes.filter(mayRunShards).map((node) => [node.serverId, node]));
   if (able.size === 0) return Array.from({ length: slices }, () => '');
-  const ring = new HashRing([...able.keys()]);
+  // Most of the time nothing is to be placed, and the ring need not be made.
+  let ring: HashRing | undefined;
+  const wishedFor = (slice: number): string | undefined => {
+    ring ??= new HashRing([...able.keys()]);
+    return ring.nodeOf(slice);
+  };
   const shares = new Shares(able, slices);
   const table = Array.from({ length: slices }, (_, slice) => {
     const standing = current[slice];
@@ -39,14 +44,14 @@ export function place({ slices, nodes, current }: PlacementInput): readonly stri
   });
   for (const standing of table) if (standing !== '') shares.give(standing);
   for (const { node, spare } of shares.overfull()) {
-    for (const slice of dispensable(table, node, ring).slice(0, spare)) {
+    for (const slice of dispensable(table, node, wishedFor).slice(0, spare)) {
       table[slice] = '';
       shares.take(node);
     }
   }
   return table.map((standing, slice) => {
     if (standing !== '') return standing;
-    const wished = ring.nodeOf(slice);
+    const wished = wishedFor(slice);
     const node = wished !== undefined && shares.hasRoom(wished) ? wished : shares.emptiest();
     shares.give(node);
     return node;
@@ -58,9 +63,13 @@ export function mayRunShards(node: Pick<NodeRecord, 'state' | 'types'>): boolean
 }
 
 /** The node's slices, those first that the ring would rather have elsewhere. */
-function dispensable(table: readonly string[], node: string, ring: HashRing): readonly number[] {
+function dispensable(
+  table: readonly string[],
+  node: string,
+  wishedFor: (slice: number) => string | undefined,
+): readonly number[] {
   const slices = table.flatMap((standing, slice) => (standing === node ? [slice] : []));
-  const here = (slice: number): number => (ring.nodeOf(slice) === node ? 1 : 0);
+  const here = (slice: number): number => (wishedFor(slice) === node ? 1 : 0);
   return slices.sort((a, b) => here(a) - here(b) || b - a);
 }
 
