@@ -17,6 +17,17 @@ const PLANTED: Readonly<Record<string, () => () => void>> = {
     replaced(EarlyRuns, 'drop', () => () => {}),
   'a message that is on its way starts ahead of one that came from outside': () =>
     replaced(EntityLine, 'unmarkAppends', () => () => {}),
+  'a message keeps its wish to start at once when something takes a place ahead of it': () =>
+    replaced(
+      EntityLine,
+      'unmarkAppends',
+      (original) =>
+        function (this: EntityLine) {
+          const wishes = this.items().flatMap(({ append }) => (append?.dispatch === true ? [append] : []));
+          original.call(this as never);
+          for (const append of wishes) append.dispatch = true;
+        },
+    ),
 };
 
 async function isFound(seed: number): Promise<boolean> {

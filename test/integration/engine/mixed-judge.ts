@@ -3,7 +3,7 @@ import type { World } from './mixed-world.js';
 import { ENTITIES, type Job, TYPE } from './mixed-world.js';
 
 export async function faultsOf(world: World): Promise<string[]> {
-  const faults: string[] = [];
+  const faults: string[] = [...world.wrongWishes];
   const { wal } = world.app.wal;
   const texts = await wal.actorStates(
     0,

@@ -93,6 +93,8 @@ export class World {
   readonly marks: number[] = [];
   readonly withdrawn = new Set<number>();
   readonly refusedSends = new Set<string>();
+  /** What a store that trusts its owner would have been asked to do, and must not. */
+  readonly wrongWishes: string[] = [];
   private next = 1;
   private tick = 0;
   private offers = 0;
@@ -178,6 +180,7 @@ export class World {
           wal,
           () => this.app.store,
           () => this.slowly(),
+          (wish) => this.wrongWishes.push(wish),
         ),
       start: false,
     });
