@@ -219,10 +219,10 @@ export class RedisWal extends RedisWalReads implements SharedWal {
   /** The channel and the text of the hint that there are offers: to the owner's node where that is known, else to all. */
   #wake(shard: number, owner: string | undefined): { channel: string; hint: string; bringsBytes: number } {
     if (this.#options.wakes === false) return { channel: '', hint: '', bringsBytes: 0 };
-    const { wake, node } = this.#channels;
+    const channels = this.#channels;
     if (owner === undefined || this.#options.reachesNodes?.() !== true)
-      return { channel: wake, hint: String(shard), bringsBytes: 0 };
-    return { channel: node(owner), hint: wakeText(shard), bringsBytes: HINTED_BYTES_MAX };
+      return { channel: channels.wake, hint: String(shard), bringsBytes: 0 };
+    return { channel: channels.node(owner), hint: wakeText(shard), bringsBytes: HINTED_BYTES_MAX };
   }
 
   hinted(shard: number, offers: readonly string[]): void {
