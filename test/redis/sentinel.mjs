@@ -1,5 +1,5 @@
 /**
- * Three Sentinels that watch a primary and its replica. They are the server's own program with `--sentinel`, so they are
+ * Three Sentinels that watch a primary and its replicas. They are the server's own program with `--sentinel`, so they are
  * there wherever the server is.
  */
 import { writeFileSync } from 'node:fs';
@@ -13,13 +13,13 @@ export class SentinelSet {
   #folder;
   #options;
   primary;
-  replica;
+  replicas = [];
 
   constructor(options) {
-    this.#options = { name: 'mymaster', downAfterMs: 500, ...options };
+    this.#options = { name: 'mymaster', downAfterMs: 500, replicas: 1, ...options };
   }
 
-  /** Starts a primary, a replica and three Sentinels, and waits until all know each other. */
+  /** Starts a primary, its replicas and three Sentinels, and waits until all know each other. */
   static async start(options = {}) {
     const set = new SentinelSet(options);
     try {
@@ -32,10 +32,13 @@ export class SentinelSet {
   }
 
   async #start() {
-    const { name, downAfterMs, server = {} } = this.#options;
+    const { name, downAfterMs, replicas, server = {}, sentinelPassword } = this.#options;
     this.primary = await RedisServer.start(server);
-    this.replica = await RedisServer.start(server);
-    await this.replica.replicate(this.primary);
+    for (let index = 0; index < replicas; index += 1) {
+      const replica = await RedisServer.start(server);
+      this.replicas.push(replica);
+      await replica.replicate(this.primary);
+    }
     this.#folder = makeFolder();
     for (let index = 0; index < 3; index += 1) {
       const port = await freePort();
@@ -49,6 +52,8 @@ export class SentinelSet {
         `sentinel down-after-milliseconds ${name} ${downAfterMs}`,
         `sentinel failover-timeout ${name} 3000`,
         ...(server.password === undefined ? [] : [`sentinel auth-pass ${name} ${server.password}`]),
+        // They use it among themselves, too.
+        ...(sentinelPassword === undefined ? [] : [`requirepass ${sentinelPassword}`]),
       ];
       writeFileSync(file, `${lines.join('\n')}\n`);
       const program = startProgram(serverProgram(), [file, '--sentinel'], { cwd: this.#folder });
@@ -56,11 +61,23 @@ export class SentinelSet {
     }
     for (const { port } of this.#sentinels) {
       await until('a Sentinel to know the others and the replica', async () => {
-        const answer = await command(port, ['SENTINEL', 'MASTER', name]);
+        const answer = await this.#ask(port, 'SENTINEL', 'MASTER', name);
         const known = (field) => Number(answer[answer.indexOf(field) + 1]);
-        return known('num-other-sentinels') === 2 && known('num-slaves') === 1;
+        return known('num-other-sentinels') === 2 && known('num-slaves') === replicas;
       });
     }
+  }
+
+  #ask(port, ...args) {
+    return command(port, args, { password: this.#options.sentinelPassword });
+  }
+
+  get replica() {
+    return this.replicas[0];
+  }
+
+  get servers() {
+    return [this.primary, ...this.replicas];
   }
 
   get name() {
@@ -74,27 +91,40 @@ export class SentinelSet {
 
   /** The port that the Sentinels say the primary has. */
   async primaryPort() {
-    const [, port] = await command(this.#sentinels[0].port, ['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.name]);
+    const [, port] = await this.#ask(this.#sentinels[0].port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.name);
     return Number(port);
   }
 
-  /** Waits until the Sentinels have made another server the primary. */
-  async failedOver(timeoutMs = 20_000) {
-    await until(
-      'the Sentinels to promote the replica',
-      async () =>
-        (await this.primaryPort()) === this.replica.port && (await this.replica.info('replication')).role === 'master',
+  /** Has the Sentinels promote a replica of a primary that is well. Resolves before it is done; see `failedOver`. */
+  async failOver() {
+    await this.#ask(this.#sentinels[0].port, 'SENTINEL', 'FAILOVER', this.name);
+  }
+
+  /** Waits until the Sentinels have made another server than `from` the primary; resolves with that one. */
+  async failedOver({ from = this.primary, timeoutMs = 20_000 } = {}) {
+    return await until(
+      'the Sentinels to promote a replica',
+      async () => {
+        const port = await this.primaryPort();
+        const server = this.servers.find((each) => each.port === port && each !== from);
+        return server !== undefined && (await server.info('replication')).role === 'master' && server;
+      },
       { timeoutMs },
     );
   }
 
-  async dispose() {
+  /** Ends the Sentinels and leaves the servers. */
+  async stopSentinels() {
     for (const { program } of this.#sentinels) {
       program.child.kill('SIGKILL');
       await program.ended;
     }
+  }
+
+  async dispose() {
+    await this.stopSentinels();
     await this.primary?.dispose();
-    await this.replica?.dispose();
+    for (const replica of this.replicas) await replica.dispose();
     if (this.#folder !== undefined) removeFolder(this.#folder);
     this.#folder = undefined;
   }
