@@ -102,7 +102,7 @@ export class SentinelSet {
 
   /** Waits until the Sentinels have made another server than `from` the primary; resolves with that one. */
   async failedOver({ from = this.primary, timeoutMs = 20_000 } = {}) {
-    return await until(
+    return until(
       'the Sentinels to promote a replica',
       async () => {
         const port = await this.primaryPort();

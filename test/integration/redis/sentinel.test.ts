@@ -200,3 +200,59 @@ describe('nodes behind Sentinels', () => {
     60_000,
   );
 });
+
+describe('Sentinels that lead nowhere', () => {
+  /** What connecting fails with, in time. */
+  async function refusal(redis: AtomicQueuesConfig['redis'], startTimeoutMs = 3_000) {
+    const resolved = resolveConfig({ redis }).redis!;
+    const connections = new RedisConnections({ redis: resolved, runtime: systemRuntime, startTimeoutMs });
+    endings.push(() => connections.stop());
+    const startedAt = performance.now();
+    const failure = await connections.start().catch((error: unknown) => error);
+    expect(performance.now() - startedAt).toBeLessThan(startTimeoutMs + 1_000);
+    expect(failure).toBeInstanceOf(Error);
+    return failure as Error & { readonly code?: string };
+  }
+
+  it('are told apart: name, passwords of both, nobody there', async () => {
+    const set = await sentinels({ server: { password: 'of-servers' }, sentinelPassword: 'of-sentinels' });
+    const right = {
+      sentinels: set.nodes,
+      name: set.name,
+      password: 'of-servers',
+      sentinelPassword: 'of-sentinels',
+    };
+    const { password: _, ...withoutPassword } = right;
+    const { sentinelPassword: __, ...withoutSentinelPassword } = right;
+    const cases: readonly (readonly [object, RegExp])[] = [
+      [{ ...right, name: 'nobody' }, /know no primary that is called "nobody" \(redis\.name\)/],
+      [withoutSentinelPassword, /Sentinels want a password, and none is set \(redis\.sentinelPassword\)/],
+      [
+        { ...right, sentinelPassword: 'wrong' },
+        /Sentinels refuse the user name or password \(redis\.sentinelUsername, redis\.s/,
+      ],
+      [withoutPassword, /Redis "mymaster" .* wants a password, and none is set \(redis\.password\)/],
+      [
+        { ...right, password: 'wrong' },
+        /Redis "mymaster" .* refuses the user name or password \(redis\.username, redis\.p/,
+      ],
+    ];
+    for (const [redis, words] of cases) {
+      const failure = await refusal(redis);
+      expect(failure.message).toMatch(words);
+      expect(failure).toMatchObject({ code: 'CONFIG_INVALID' });
+      expect(failure.message).not.toMatch(/of-servers|of-sentinels|wrong/);
+    }
+    const resolved = resolveConfig({ redis: right }).redis!;
+    const connections = new RedisConnections({ redis: resolved, runtime: systemRuntime });
+    await connections.start();
+    expect(await connections.client('commit').set('a', '1')).toBe('OK');
+    await connections.stop();
+
+    await set.stopSentinels();
+    const nobody = await refusal(right, 1_000);
+    expect(nobody).toMatchObject({ name: 'StoreUnavailableError', recoverable: true });
+    expect(nobody.message).toMatch(/^Redis "mymaster" of the Sentinels at 127.*within 1000 ms: no Sentinel answers/);
+    for (const { port } of set.nodes) expect(nobody.message).toContain(`to sentinel 127.0.0.1:${port}`);
+  }, 60_000);
+});

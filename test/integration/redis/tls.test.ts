@@ -9,8 +9,6 @@ import { systemRuntime } from '../../../src/runtime/runtime.js';
 import { RedisConnections } from '../../../src/wal/redis/connections.js';
 import { certificate, RedisServer, type ServerOptions, serverHasTls, until } from '../../redis/harness.mjs';
 
-const hasTls = serverHasTls();
-
 const ca = certificate('ca.crt');
 const client = { cert: certificate('client.crt'), key: certificate('client.key') };
 const host = '127.0.0.1';
@@ -42,7 +40,7 @@ async function refusal(redis: AtomicQueuesConfig['redis'], startTimeoutMs = 5_00
   return failure as Error;
 }
 
-describe.skipIf(!hasTls)(hasTls ? 'TLS' : 'TLS, which the server at hand was built without', () => {
+describe.skipIf(!serverHasTls())('TLS, if the server at hand was built with it', () => {
   beforeAll(async () => {
     const settings: Record<Servers, ServerOptions['tls']> = {
       open: {},
