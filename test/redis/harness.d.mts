@@ -96,6 +96,8 @@ export class SentinelSet {
     readonly server?: ServerOptions;
     /** Of the Sentinels themselves. */
     readonly sentinelPassword?: string;
+    /** Whether the Sentinels have a second port with TLS each. Default false. */
+    readonly sentinelTls?: boolean;
   }): Promise<SentinelSet>;
   readonly name: string;
   /** At the start. */
@@ -104,7 +106,10 @@ export class SentinelSet {
   readonly replica: RedisServer;
   readonly servers: readonly RedisServer[];
   readonly nodes: { readonly host: string; readonly port: number }[];
-  primaryPort(): Promise<number>;
+  /** With `sentinelTls`. */
+  readonly tlsNodes: { readonly host: string; readonly port: number }[];
+  /** Undefined while the Sentinels do not agree. */
+  primaryPort(): Promise<number | undefined>;
   /** Has the Sentinels promote a replica of a primary that is well. Resolves before it is done; see `failedOver`. */
   failOver(): Promise<void>;
   /** Waits until the Sentinels have made another server than `from` (default: the first primary) the primary. */

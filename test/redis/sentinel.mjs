@@ -4,9 +4,21 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { certificatePath } from './certificates.mjs';
 import { freePort, makeFolder, removeFolder, serverProgram, startProgram } from './processes.mjs';
 import { command, until } from './resp.mjs';
 import { RedisServer } from './server.mjs';
+
+/** A second port; what the Sentinels do among themselves goes on without TLS. */
+function tlsLines(port) {
+  return [
+    `tls-port ${port}`,
+    `tls-cert-file ${certificatePath('server.crt')}`,
+    `tls-key-file ${certificatePath('server.key')}`,
+    `tls-ca-cert-file ${certificatePath('ca.crt')}`,
+    'tls-auth-clients no',
+  ];
+}
 
 export class SentinelSet {
   #sentinels = [];
@@ -32,7 +44,7 @@ export class SentinelSet {
   }
 
   async #start() {
-    const { name, downAfterMs, replicas, server = {}, sentinelPassword } = this.#options;
+    const { name, downAfterMs, replicas, server = {}, sentinelPassword, sentinelTls = false } = this.#options;
     this.primary = await RedisServer.start(server);
     for (let index = 0; index < replicas; index += 1) {
       const replica = await RedisServer.start(server);
@@ -42,12 +54,14 @@ export class SentinelSet {
     this.#folder = makeFolder();
     for (let index = 0; index < 3; index += 1) {
       const port = await freePort();
+      const tlsPort = sentinelTls ? await freePort() : undefined;
       const file = join(this.#folder, `sentinel-${index}.conf`);
       const lines = [
         `port ${port}`,
         'bind 127.0.0.1',
         `dir ${this.#folder}`,
         `logfile ${join(this.#folder, `sentinel-${index}.log`)}`,
+        ...(tlsPort === undefined ? [] : tlsLines(tlsPort)),
         `sentinel monitor ${name} 127.0.0.1 ${this.primary.port} 2`,
         `sentinel down-after-milliseconds ${name} ${downAfterMs}`,
         `sentinel failover-timeout ${name} 3000`,
@@ -57,7 +71,7 @@ export class SentinelSet {
       ];
       writeFileSync(file, `${lines.join('\n')}\n`);
       const program = startProgram(serverProgram(), [file, '--sentinel'], { cwd: this.#folder });
-      this.#sentinels.push({ port, program });
+      this.#sentinels.push({ port, tlsPort, program });
     }
     for (const { port } of this.#sentinels) {
       await until('a Sentinel to know the others and the replica', async () => {
@@ -89,10 +103,19 @@ export class SentinelSet {
     return this.#sentinels.map(({ port }) => ({ host: '127.0.0.1', port }));
   }
 
-  /** The port that the Sentinels say the primary has. */
+  /** The same with TLS. */
+  get tlsNodes() {
+    return this.#sentinels.map(({ tlsPort }) => ({ host: '127.0.0.1', port: tlsPort }));
+  }
+
+  /** The port that the Sentinels say the primary has; undefined while they do not agree. */
   async primaryPort() {
-    const [, port] = await this.#ask(this.#sentinels[0].port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.name);
-    return Number(port);
+    const ports = new Set();
+    for (const { port } of this.#sentinels) {
+      const [, told] = await this.#ask(port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.name);
+      ports.add(Number(told));
+    }
+    return ports.size === 1 ? [...ports][0] : undefined;
   }
 
   /** Has the Sentinels promote a replica of a primary that is well. Resolves before it is done; see `failedOver`. */
@@ -100,7 +123,10 @@ export class SentinelSet {
     await this.#ask(this.#sentinels[0].port, 'SENTINEL', 'FAILOVER', this.name);
   }
 
-  /** Waits until the Sentinels have made another server than `from` the primary; resolves with that one. */
+  /**
+   * Waits until the Sentinels have made another server than `from` the primary, and all of them know: those that do not yet
+   * would undo what a test does next. Resolves with the new primary.
+   */
   async failedOver({ from = this.primary, timeoutMs = 20_000 } = {}) {
     return until(
       'the Sentinels to promote a replica',

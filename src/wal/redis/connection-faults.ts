@@ -32,7 +32,7 @@ export function lastingFault(error: unknown, server: string): AtomicQueuesError 
   for (const each of chainOf(error)) {
     const known = REPLIES.find(({ pattern }) => pattern.test(each.message));
     if (known !== undefined) return fault(`${server} ${known.says}: ${each.message}`, each);
-    const tls = tlsFault(each, 'redis.tls');
+    const tls = tlsFault(each);
     if (tls !== undefined) return fault(`${server} ${tls}`, each);
   }
   return undefined;
@@ -49,10 +49,10 @@ export const NO_SENTINEL = 'no Sentinel answers';
 
 /** Why nothing came about that may still heal, with what to look at. */
 export function passingFault(error: Error | undefined, usesTls: boolean): string {
-  if (error === undefined) return `nothing answered.${tlsHint('ETIMEDOUT', usesTls, 'redis.tls')}`;
+  if (error === undefined) return `nothing answered.${tlsHint('ETIMEDOUT', usesTls)}`;
   if (error.message.startsWith(NO_SENTINEL)) return error.message;
   const said = [...new Set(chainOf(error).map(({ message }) => message.replace(/\.$/, '')))].join(': ');
-  return `${said}.${tlsHint(said, usesTls, 'redis.tls')}`;
+  return `${said}.${tlsHint(said, usesTls)}`;
 }
 
 /** Whether the server refused the database: the client library would go on in database 0. */

@@ -5,7 +5,6 @@
 import type { Redis } from 'ioredis';
 import type { AtomicQueuesError } from '../../runtime/error.js';
 import { fault, NO_SENTINEL } from './connection-faults.js';
-import { tlsFault } from './tls-faults.js';
 
 const ROUND_ENDED = /^All sentinels are unreachable/;
 const NAME_UNKNOWN = /got an invalid reply: null|No such master/;
@@ -58,12 +57,9 @@ export class SentinelFaults {
     if (denied !== undefined) {
       return fault(`The Sentinels do not let this user ask for the primary (redis.sentinelUsername): ${denied}`, error);
     }
-    for (const each of round) {
-      const tls = tlsFault(new Error(each), 'redis.sentinelTLS');
-      if (tls !== undefined) return fault(`A Sentinel ${tls}`, error);
-    }
     const all = round.map((each) => each.replace(/\.$/, '')).join('; ');
-    const tls = sentinelTLS === undefined ? 'without TLS' : 'with TLS';
+    // Why a connection was closed, refused or not trusted, the client library keeps to itself.
+    const tls = sentinelTLS === undefined ? 'without TLS' : 'with TLS and a certificate that is trusted here';
     return new Error(`${NO_SENTINEL}: ${all}. Are they running there, and ${tls} (redis.sentinelTLS)?`);
   }
 }

@@ -7,7 +7,7 @@ import { type AtomicQueuesNode, createNode } from '../../../src/bus/node.js';
 import { type AtomicQueuesConfig, resolveConfig } from '../../../src/runtime/config.js';
 import { systemRuntime } from '../../../src/runtime/runtime.js';
 import { RedisConnections } from '../../../src/wal/redis/connections.js';
-import { type RedisServer, SentinelSet, until } from '../../redis/harness.mjs';
+import { certificate, type RedisServer, SentinelSet, serverHasTls, until } from '../../redis/harness.mjs';
 
 const endings: (() => unknown)[] = [];
 
@@ -22,6 +22,10 @@ async function sentinels(options: Parameters<typeof SentinelSet.start>[0] = {}):
 }
 
 const ENTITIES = 12;
+/** More than a promotion takes on a machine that is busy with other tests. */
+const PATIENCE_MS = 50_000;
+/** Long enough for a server that had to wait for its turn: it must not be taken for one that is down. */
+const DOWN_AFTER_MS = 1_500;
 
 /** What was acknowledged and what has run, as the callers and the handlers saw it. */
 class Ledger {
@@ -41,7 +45,7 @@ class Ledger {
       const { id } = await until(
         `${name} to be acknowledged`,
         () => queueBus.enqueue('account', 'add', entity, { entity, n }, { messageId: name }),
-        { timeoutMs: 25_000 },
+        { timeoutMs: PATIENCE_MS },
       );
       this.acknowledged.push({ name, id, at: performance.now() });
     }
@@ -57,7 +61,7 @@ class Ledger {
     await until(
       'every entity to go on',
       () => new Set(this.runs.filter(({ at }) => at > from).map(({ entity }) => entity)).size === ENTITIES,
-      { timeoutMs: 25_000 },
+      { timeoutMs: PATIENCE_MS },
     );
   }
 
@@ -109,7 +113,11 @@ async function underLoad(set: SentinelSet, durability: 'async' | 'replicated(1)'
   const bothOwn = nodes.map((node) => node.events.once('shardOpened'));
   await Promise.all(nodes.map((node) => node.start()));
   await Promise.all(bothOwn);
-  const callers = Array.from({ length: ENTITIES }, (_, index) => ledger.send(nodes[index % 2]!, `e${index}`));
+  const callers = Promise.all(
+    Array.from({ length: ENTITIES }, (_, index) => ledger.send(nodes[index % 2]!, `e${index}`)),
+  );
+  // It is awaited at the end, if the test comes that far.
+  callers.catch(() => {});
   endings.push(() => ledger.stop());
   await ledger.goesOn();
   return {
@@ -118,7 +126,7 @@ async function underLoad(set: SentinelSet, durability: 'async' | 'replicated(1)'
     nodes,
     end: async () => {
       ledger.stop();
-      await Promise.all(callers);
+      await callers;
       const [one] = nodes;
       if (one === undefined) throw new Error('There is no node');
       // The last of each line: what was accepted before it has ended.
@@ -160,20 +168,20 @@ async function promotion(
 
 describe('nodes behind Sentinels', () => {
   it('lose, double and reorder nothing through promotions, with replicated(1) (I1, I2, I4, M10)', async () => {
-    const world = await underLoad(await sentinels(), 'replicated(1)');
+    const world = await underLoad(await sentinels({ downAfterMs: DOWN_AFTER_MS }), 'replicated(1)');
     const { set, ledger } = world;
     const ordered = await promotion(world, set.primary, () => set.failOver(), { demote: true });
     expect(ordered.primary.port).toBe(set.replica.port);
     const killed = await promotion(world, ordered.primary, () => ordered.primary.kill(), { demote: true });
     expect(killed.primary.port).toBe(set.primary.port);
-    for (const { tookMs } of [ordered, killed]) expect(tookMs).toBeLessThan(10_000);
+    for (const { tookMs } of [ordered, killed]) expect(tookMs).toBeLessThan(15_000);
     const { lost } = await world.end();
     expect({ lost, doubled: ledger.doubled, overtaken: ledger.overtaken }).toEqual({
       lost: [],
       doubled: [],
       overtaken: [],
     });
-  }, 90_000);
+  }, 150_000);
 
   it.each<readonly [string, (set: SentinelSet) => Promise<void>]>([
     ['is killed', (set) => set.primary.kill()],
@@ -181,10 +189,10 @@ describe('nodes behind Sentinels', () => {
   ])(
     'go on within seconds when the primary %s, and async loses only what no replica had (M8, M9)',
     async (_, begin) => {
-      const world = await underLoad(await sentinels({ replicas: 2 }), 'async');
+      const world = await underLoad(await sentinels({ replicas: 2, downAfterMs: DOWN_AFTER_MS }), 'async');
       const { set, ledger } = world;
       const { beganAt, tookMs } = await promotion(world, set.primary, () => begin(set));
-      expect(tookMs).toBeLessThan(10_000);
+      expect(tookMs).toBeLessThan(15_000);
       const { lost } = await world.end();
       // A replica that is well is behind by far less. The old primary took writes until it was told that it is none.
       const early = ({ at }: { readonly at: number }): boolean => at < beganAt - 500;
@@ -197,23 +205,43 @@ describe('nodes behind Sentinels', () => {
       }
       expect([...goings.values()].filter((times) => times > 1)).toEqual([]);
     },
-    60_000,
+    120_000,
   );
 });
 
-describe('Sentinels that lead nowhere', () => {
-  /** What connecting fails with, in time. */
-  async function refusal(redis: AtomicQueuesConfig['redis'], startTimeoutMs = 3_000) {
-    const resolved = resolveConfig({ redis }).redis!;
-    const connections = new RedisConnections({ redis: resolved, runtime: systemRuntime, startTimeoutMs });
-    endings.push(() => connections.stop());
-    const startedAt = performance.now();
-    const failure = await connections.start().catch((error: unknown) => error);
-    expect(performance.now() - startedAt).toBeLessThan(startTimeoutMs + 1_000);
-    expect(failure).toBeInstanceOf(Error);
-    return failure as Error & { readonly code?: string };
-  }
+/** What connecting fails with, in time. */
+async function refusal(redis: AtomicQueuesConfig['redis'], startTimeoutMs = 3_000) {
+  const resolved = resolveConfig({ redis }).redis!;
+  const connections = new RedisConnections({ redis: resolved, runtime: systemRuntime, startTimeoutMs });
+  endings.push(() => connections.stop());
+  const startedAt = performance.now();
+  const failure = await connections.start().catch((error: unknown) => error);
+  expect(performance.now() - startedAt).toBeLessThan(startTimeoutMs + 1_000);
+  expect(failure).toBeInstanceOf(Error);
+  return failure as Error & { readonly code?: string };
+}
 
+describe.skipIf(!serverHasTls())('Sentinels with TLS, if the server at hand was built with it', () => {
+  it('are reached with redis.sentinelTLS, and say what is wrong with it', async () => {
+    const set = await sentinels({ sentinelTls: true });
+    const to = (sentinelTLS: object | undefined) => ({ sentinels: set.tlsNodes, name: set.name, sentinelTLS });
+    const connections = new RedisConnections({
+      redis: resolveConfig({ redis: to({ ca: certificate('ca.crt') }) }).redis!,
+      runtime: systemRuntime,
+    });
+    endings.push(() => connections.stop());
+    await connections.start();
+    expect(connections.identity('commit')?.address).toBe(`127.0.0.1:${set.primary.port}`);
+    const untrusted = await refusal(to({}), 1_000);
+    expect(untrusted.message).toMatch(
+      /no Sentinel answers: .*certificate that is trusted here \(redis\.sentinelTLS\)\?/,
+    );
+    const without = await refusal(to(undefined), 1_000);
+    expect(without.message).toMatch(/no Sentinel answers: .*without TLS \(redis\.sentinelTLS\)\?/);
+  });
+});
+
+describe('Sentinels that lead nowhere', () => {
   it('are told apart: name, passwords of both, nobody there', async () => {
     const set = await sentinels({ server: { password: 'of-servers' }, sentinelPassword: 'of-sentinels' });
     const right = {
