@@ -1,10 +1,10 @@
 /**
- * Makes sure that there is a Redis or Valkey server for the tests: the one on the PATH, else Debian's package where that
- * can be installed, else an error that says what to install. Tests start servers of their own; the service that the
- * package would start is kept from starting, and one that runs already is left alone.
+ * Makes sure that there is a Redis or Valkey server for the tests: what `AQ_REDIS_SERVER` names, else the one on the PATH,
+ * else Debian's package where that can be installed, else an error that says what to install. Tests start servers of their
+ * own; the service that the package would start is kept from starting, and one that runs already is left alone.
  */
 import { accessSync, constants, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, sep } from 'node:path';
 import { must } from './workspace.mjs';
 
 const SERVERS = ['redis-server', 'valkey-server'];
@@ -14,6 +14,11 @@ const POLICY_FILE = '/usr/sbin/policy-rc.d';
 
 /** The path of the server, which is installed if need be. */
 export async function ensureRedisServer(machine = thisMachine) {
+  const { named } = machine;
+  if (named !== undefined) {
+    if (machine.find(named) !== undefined) return named;
+    throw new Error(`AQ_REDIS_SERVER names ${named}, and that is no program; give the path of a redis-server.`);
+  }
   const found = machine.find(...SERVERS);
   if (found !== undefined) return found;
   const refusal = whyNotInstalled(machine);
@@ -46,6 +51,8 @@ const thisMachine = {
       existsSync('/etc/os-release') && /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'))
     );
   },
+  /** The tests run this one, whatever is on the PATH. */
+  named: process.env.AQ_REDIS_SERVER,
   find: (...names) => findOnPath(names, process.env.PATH ?? ''),
   install: () => withServicesForbidden(POLICY_FILE, aptInstall),
 };
@@ -53,8 +60,9 @@ const thisMachine = {
 /** Where the first of the programs is in the folders of `path`, or undefined. */
 export function findOnPath(names, path) {
   for (const name of names) {
-    for (const folder of path.split(delimiter)) {
-      const file = join(folder, name);
+    // A path is where it is.
+    for (const folder of name.includes(sep) ? [''] : path.split(delimiter)) {
+      const file = folder === '' ? name : join(folder, name);
       try {
         accessSync(file, constants.X_OK);
         return file;

@@ -14,6 +14,11 @@ export interface ServerOptions {
   readonly password?: string;
   /** Databases that there are. Default 16. */
   readonly databases?: number;
+  /**
+   * A second port with TLS; the harness itself goes on with the plain one. `certificate`: `server` (default, for localhost
+   * and 127.0.0.1) or `elsewhere`. `authClients`: whether clients need a certificate of the same authority; default `no`.
+   */
+  readonly tls?: { readonly certificate?: 'server' | 'elsewhere'; readonly authClients?: 'yes' | 'no' | 'optional' };
   /** Whether it is a node of a Redis Cluster. Default false. */
   readonly cluster?: boolean;
   /** Further settings by their names in the server's configuration. */
@@ -26,6 +31,8 @@ export class RedisServer {
   readonly host: string;
   /** Stays the same when the server restarts. */
   readonly port: number;
+  /** With `tls`. */
+  readonly tlsPort: number | undefined;
   /** Of the process that runs now. */
   readonly pid: number | undefined;
   readonly folder: string | undefined;
@@ -84,15 +91,31 @@ export class SentinelSet {
     readonly name?: string;
     /** Silence after which it counts as down. Default 500. */
     readonly downAfterMs?: number;
+    /** Replicas of the primary. Default 1. */
+    readonly replicas?: number;
     readonly server?: ServerOptions;
+    /** Of the Sentinels themselves. */
+    readonly sentinelPassword?: string;
+    /** Whether the Sentinels have a second port with TLS each. Default false. */
+    readonly sentinelTls?: boolean;
   }): Promise<SentinelSet>;
   readonly name: string;
+  /** At the start. */
   readonly primary: RedisServer;
+  /** The first one at the start. */
   readonly replica: RedisServer;
+  readonly servers: readonly RedisServer[];
   readonly nodes: { readonly host: string; readonly port: number }[];
-  primaryPort(): Promise<number>;
-  /** Waits until the Sentinels have promoted the replica. */
-  failedOver(timeoutMs?: number): Promise<void>;
+  /** With `sentinelTls`. */
+  readonly tlsNodes: { readonly host: string; readonly port: number }[];
+  /** Undefined while the Sentinels do not agree. */
+  primaryPort(): Promise<number | undefined>;
+  /** Has the Sentinels promote a replica of a primary that is well. Resolves before it is done; see `failedOver`. */
+  failOver(): Promise<void>;
+  /** Waits until the Sentinels have made another server than `from` (default: the first primary) the primary. */
+  failedOver(options?: { readonly from?: RedisServer; readonly timeoutMs?: number }): Promise<RedisServer>;
+  /** Ends the Sentinels and leaves the servers. */
+  stopSentinels(): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -121,6 +144,15 @@ export function until<T>(
   ask: () => T | Promise<T>,
   options?: { readonly timeoutMs?: number; readonly everyMs?: number },
 ): Promise<Exclude<T, undefined | false>>;
+
+/** The first number of the version of the server's program; Valkey began with 7. */
+export function serverMajor(): number;
+
+/** Whether the server's program was built with TLS. */
+export function serverHasTls(): boolean;
+
+/** The text of one of the tests' certificates and keys: `ca.crt`, `other-ca.crt`, `client.crt`, `client.key`. */
+export function certificate(file: string): string;
 
 /** Where the first of these programs is on the PATH. */
 export function programOnPath(...names: readonly string[]): string | undefined;

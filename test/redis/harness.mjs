@@ -4,6 +4,8 @@
  * left behind, also when a test fails or its process is killed. Plain JavaScript, so that Node runs it as it is; the types
  * are in `harness.d.mts`.
  */
+export { serverHasTls, serverMajor } from './capabilities.mjs';
+export { certificate } from './certificates.mjs';
 export { RedisCluster } from './cluster.mjs';
 export { programOnPath } from './processes.mjs';
 export { TcpProxy } from './proxy.mjs';

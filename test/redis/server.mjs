@@ -1,6 +1,7 @@
 /** One Redis or Valkey server of a test: its own process, port and folder. It keeps port and folder when it restarts. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { certificatePath } from './certificates.mjs';
 import { freePort, makeFolder, removeFolder, serverProgram, startProgram } from './processes.mjs';
 import { command, fieldsOf, until } from './resp.mjs';
 
@@ -10,6 +11,7 @@ export class RedisServer {
   #program;
   #process;
   #port = 0;
+  #tlsPort;
 
   constructor(options = {}) {
     this.#options = options;
@@ -29,6 +31,10 @@ export class RedisServer {
 
   get port() {
     return this.#port;
+  }
+
+  get tlsPort() {
+    return this.#tlsPort;
   }
 
   get host() {
@@ -58,6 +64,7 @@ export class RedisServer {
     this.#program ??= serverProgram();
     this.#folder ??= makeFolder();
     const portWasTaken = this.#port !== 0;
+    if (this.#options.tls !== undefined) this.#tlsPort ??= await freePort();
     for (let attempt = 0; ; attempt += 1) {
       if (!portWasTaken) this.#port = await freePort();
       const program = startProgram(this.#program, this.#arguments(), { cwd: this.#folder });
@@ -80,6 +87,7 @@ export class RedisServer {
       password,
       cluster = false,
       databases,
+      tls,
       config = {},
     } = this.#options;
     const settings = {
@@ -98,11 +106,23 @@ export class RedisServer {
       ...(cluster
         ? { 'cluster-enabled': 'yes', 'cluster-config-file': 'nodes.conf', 'cluster-node-timeout': '2000' }
         : {}),
+      ...(tls === undefined ? {} : this.#tlsSettings(tls)),
       'repl-diskless-sync-delay': 0,
       'repl-ping-replica-period': 1,
       ...config,
     };
     return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  }
+
+  /** A second port: the harness itself goes on with the plain one. */
+  #tlsSettings({ certificate: name = 'server', authClients = 'no' }) {
+    return {
+      'tls-port': this.#tlsPort,
+      'tls-cert-file': certificatePath(`${name}.crt`),
+      'tls-key-file': certificatePath(`${name}.key`),
+      'tls-ca-cert-file': certificatePath('ca.crt'),
+      'tls-auth-clients': authClients,
+    };
   }
 
   async #answers() {

@@ -38,6 +38,9 @@ const LOADING_MS = 200;
 /** Milliseconds between two looks at who has which slots, without any hint. */
 const SLOTS_MS = 5_000;
 
+/** To a write, and to WAIT: what it was waiting for, or is asked to, a replica does not know. */
+const NOW_A_REPLICA = /^-?READONLY|-READONLY|^UNBLOCKED|WAIT cannot be used with replica/;
+
 /** Answers in the shapes of RESP2, whatever the protocol and whatever a handed in client prefers. */
 type LegacyReplies = { readonly replyMapping: 'legacy' };
 type OurOptions = RedisOptions & LegacyReplies;
@@ -134,7 +137,7 @@ function redisOptions(redis: ResolvedRedis, { role, connectionName, random }: Cl
     autoResubscribe: true,
     retryStrategy,
     // 1: connect anew, do not send again. A server that has become a replica is the wrong one behind this name.
-    reconnectOnError: (error) => (/^-?READONLY|-READONLY/.test(error.message) ? 1 : false),
+    reconnectOnError: (error) => (NOW_A_REPLICA.test(error.message) ? 1 : false),
     connectTimeout: redis.connectTimeoutMs,
     socketTimeout: redis.commandTimeoutMs,
     commandTimeout: undefined,

@@ -3,6 +3,7 @@
  * become `CONFIG_INVALID` with the option that is to blame. Nothing here repeats a password: servers do not, either.
  */
 import { AtomicQueuesError } from '../../runtime/error.js';
+import { tlsFault, tlsHint } from './tls-faults.js';
 
 interface Explained {
   readonly pattern: RegExp;
@@ -25,19 +26,14 @@ const REPLIES: readonly Explained[] = [
   { pattern: /cluster support disabled/i, says: 'is not a Redis Cluster (redis.cluster)' },
 ];
 
-/** Of TLS: what both sides say of each other does not change by itself. */
-const TLS_CODES = /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
-
 /** The error that says what to change, if `error` is of the kind that stays; else undefined. */
 export function lastingFault(error: unknown, server: string): AtomicQueuesError | undefined {
   if (!(error instanceof Error)) return undefined;
   for (const each of chainOf(error)) {
     const known = REPLIES.find(({ pattern }) => pattern.test(each.message));
     if (known !== undefined) return fault(`${server} ${known.says}: ${each.message}`, each);
-    const { code } = each as NodeJS.ErrnoException;
-    if (code !== undefined && TLS_CODES.test(code)) {
-      return fault(`${server} cannot be reached with TLS as configured (redis.tls): ${each.message}`, each);
-    }
+    const tls = tlsFault(each);
+    if (tls !== undefined) return fault(`${server} ${tls}`, each);
   }
   return undefined;
 }
@@ -46,6 +42,17 @@ export function lastingFault(error: unknown, server: string): AtomicQueuesError 
 function chainOf(error: Error): Error[] {
   const { lastNodeError } = error as { readonly lastNodeError?: unknown };
   return [error, lastNodeError, error.cause].filter((each): each is Error => each instanceof Error);
+}
+
+/** How an error begins that is about Sentinels and not about the server itself. */
+export const NO_SENTINEL = 'no Sentinel answers';
+
+/** Why nothing came about that may still heal, with what to look at. */
+export function passingFault(error: Error | undefined, usesTls: boolean): string {
+  if (error === undefined) return `nothing answered.${tlsHint('ETIMEDOUT', usesTls)}`;
+  if (error.message.startsWith(NO_SENTINEL)) return error.message;
+  const said = [...new Set(chainOf(error).map(({ message }) => message.replace(/\.$/, '')))].join(': ');
+  return `${said}.${tlsHint(said, usesTls)}`;
 }
 
 /** Whether the server refused the database: the client library would go on in database 0. */

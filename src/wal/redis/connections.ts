@@ -17,6 +17,7 @@
  */
 import type { Redis } from 'ioredis';
 import type { ResolvedRedis } from '../../runtime/config.js';
+import type { ResolvedAddress } from '../../runtime/config-redis.js';
 import { type Logger, silentLogger } from '../../runtime/logger.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import { TypedEvents } from '../../runtime/typed-events.js';
@@ -217,8 +218,12 @@ function serverOf(redis: ResolvedRedis): string {
     case 'single':
       return `Redis at ${redis.path ?? `${redis.host}:${redis.port}`}`;
     case 'sentinel':
-      return `Redis "${redis.name}" of the Sentinels`;
+      return `Redis "${redis.name}" of the Sentinels at ${listOf(redis.sentinels)}`;
     case 'cluster':
-      return `The Redis Cluster at ${redis.nodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`;
+      return `The Redis Cluster at ${listOf(redis.nodes)}`;
   }
+}
+
+function listOf(addresses: readonly ResolvedAddress[]): string {
+  return addresses.map(({ host, port }) => `${host}:${port}`).join(', ');
 }

@@ -2,9 +2,9 @@
 import { ShardFullError, ShardHeldError } from '../shared-wal.js';
 import { CommitNumberError, IllegalTransitionError, StaleEpochError, StoreUnavailableError } from '../wal.js';
 
-/** The server refused before it ran anything, and may do it later. */
+/** The server refused before it ran anything, and may do it later. The last two: WAIT, when the primary becomes a replica. */
 const REFUSED_FOR_NOW =
-  /\b(OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|MISCONF|NOREPLICAS|TRYAGAIN|BUSY|MOVED|ASK|UNKILLABLE)\b/;
+  /\b(OOM|READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|MISCONF|NOREPLICAS|TRYAGAIN|BUSY|MOVED|ASK|UNKILLABLE|UNBLOCKED)\b|WAIT cannot be used with replica/;
 /** Someone must change a setting, a password or what is stored. */
 const REFUSED_FOR_GOOD = /\b(WRONGPASS|NOAUTH|NOPERM|WRONGTYPE|NOPROTO)\b|unknown command|CROSSSLOT/i;
 /** The client did not even write it to the connection. */

@@ -120,6 +120,8 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     known.owned = undefined;
     known.reads.forget();
     checkIdentity(this.#prefix, identity, await this.#read(() => readClusterId(this.#client, this.#prefix)));
+    // While replicas are away no opening could be proven, and each try would count as one that no owner survived (M13).
+    await context.proven();
     const { epoch, former } = await this.#ask(
       () => openOnServer(this.#client, keys, { shard, incarnation, claim }),
       true,

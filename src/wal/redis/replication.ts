@@ -1,15 +1,21 @@
 /**
  * Proof that what was applied has reached replicas (M10). WAIT speaks of how far the server's writes had come at the last
- * command of its own connection, so each round first runs one; everyone who asks while a round is under way shares the next.
+ * command of its own connection that was itself sent to the replicas (any command up to Redis 7.0; others count no more from
+ * 7.2 and in Valkey, where WAIT after a PING finds every replica far enough). So each round first publishes on a channel that
+ * nobody hears: that goes to the replicas, touches no key, and is not refused when the memory is full. Everyone who asks
+ * while a round is under way shares the next.
  */
 import { StoreUnavailableError } from '../wal.js';
 import { redisError } from './errors.js';
+import { clusterChannels } from './keys.js';
 import type { RedisWalOptions } from './options.js';
 import type { RedisClient } from './scripts.js';
 
 export interface ReplicationOptions {
   /** A connection for this alone: WAIT holds up what stands behind it. To the very server that applied the writes. */
   readonly client: RedisClient;
+  /** Default `aq`. */
+  readonly keyPrefix?: string | undefined;
   readonly replicas: number;
   /** How long one round may take, milliseconds. */
   readonly timeoutMs: number;
@@ -21,7 +27,11 @@ export class Replication {
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  constructor(private readonly options: ReplicationOptions) {}
+  readonly #channel: string;
+
+  constructor(private readonly options: ReplicationOptions) {
+    this.#channel = clusterChannels(options.keyPrefix).proof;
+  }
 
   /** Resolves when everything that was applied just before the call is on enough replicas. */
   async proven(): Promise<void> {
@@ -59,7 +69,10 @@ export class Replication {
     let reached: number;
     try {
       // Its answer says nothing; that it ran on this connection, after the writes, is what counts.
-      const [, found] = await Promise.all([client.ping(), client.call('WAIT', String(replicas), String(timeoutMs))]);
+      const [, found] = await Promise.all([
+        client.publish(this.#channel, ''),
+        client.call('WAIT', String(replicas), String(timeoutMs)),
+      ]);
       reached = Number(found);
     } catch (error) {
       throw asUnproven(redisError(error, true));
@@ -82,10 +95,11 @@ function asUnproven(error: Error): Error {
 
 /** What the options ask for; undefined: the server alone is enough. */
 export function replicationOf(options: RedisWalOptions): Replication | undefined {
-  const { durability = 'async', waiter, server, replicationTimeoutMs = 5_000 } = options;
+  const { durability = 'async', waiter, server, keyPrefix, replicationTimeoutMs = 5_000 } = options;
   if (durability === 'async') return undefined;
   if (waiter === undefined) {
     throw new TypeError('`durability: {replicas}` needs `waiter`: a connection of its own to the same server.');
   }
-  return new Replication({ client: waiter, replicas: durability.replicas, timeoutMs: replicationTimeoutMs, server });
+  const { replicas } = durability;
+  return new Replication({ client: waiter, keyPrefix, replicas, timeoutMs: replicationTimeoutMs, server });
 }

@@ -5,11 +5,13 @@
  * Owns: its client, the listeners on it and its timers. An error of the client is never unhandled.
  */
 import type { Cluster, Redis } from 'ioredis';
+import { AtomicQueuesError } from '../../runtime/error.js';
 import type { Runtime } from '../../runtime/runtime.js';
 import type { TimerHandle } from '../../runtime/timers.js';
 import { StoreUnavailableError } from '../wal.js';
 import type { RedisClient, RedisRole } from './client-options.js';
-import { fault, isDatabaseRefusal, lastingFault } from './connection-faults.js';
+import { fault, isDatabaseRefusal, lastingFault, passingFault } from './connection-faults.js';
+import { SentinelFaults } from './sentinel-faults.js';
 import {
   addressOf,
   type IdentityChange,
@@ -17,7 +19,7 @@ import {
   readServerIdentity,
   type ServerIdentity,
 } from './server-identity.js';
-import { addressIn, decided, destroy, isCluster, messageOf } from './sockets.js';
+import { addressIn, decided, destroy, forgiveLaterFailures, isCluster, messageOf, usesTls } from './sockets.js';
 
 export interface RoleConnectionEvents {
   /** A server answers and has been looked at; in a Cluster once for each primary. */
@@ -54,6 +56,7 @@ export class RoleConnection {
   private readonly identities = new Map<string, ServerIdentity>();
   private stopping = false;
   private lastError: Error | undefined;
+  private readonly sentinels: SentinelFaults | undefined;
   /** Of `start`, while it waits. */
   private waiting: { readonly done: () => void; readonly fail: (error: Error) => void } | undefined;
 
@@ -61,6 +64,7 @@ export class RoleConnection {
     this.role = options.role;
     this.client = options.client;
     this.runtime = options.runtime;
+    this.sentinels = isCluster(this.client) ? undefined : new SentinelFaults(this.client, options.server);
   }
 
   get isCluster(): boolean {
@@ -75,7 +79,10 @@ export class RoleConnection {
     const timer = this.after(timeoutMs, () => this.waiting?.fail(this.notInTime(timeoutMs)));
     const { client } = this;
     if (isCluster(client)) this.watchCluster(client);
-    else this.watch(client, 'server');
+    else {
+      forgiveLaterFailures(client);
+      this.watch(client, 'server');
+    }
     // What connecting fails with is told by events, and it goes on trying.
     client.connect().catch((error: unknown) => this.failed(error));
     try {
@@ -157,6 +164,10 @@ export class RoleConnection {
     const all = [client, ...this.nodes];
     const open = all.filter(({ status }) => status !== 'wait' && status !== 'end' && status !== 'reconnecting');
     const ended = Promise.all(open.map((each) => new Promise((resolve) => each.once('end', resolve))));
+    // The client would end these in good order, and whoever is shaking hands over TLS takes that for an attack.
+    for (const each of all) {
+      if (!isCluster(each) && each.status === 'connecting') destroy(each, 'The connection was stopped');
+    }
     client.disconnect();
     let timer: TimerHandle | undefined;
     const late = new Promise<void>((resolve) => {
@@ -175,6 +186,7 @@ export class RoleConnection {
     cluster.on('node error', (error: unknown) => this.failed(error));
     cluster.on('+node', (node: Redis) => {
       this.nodes.add(node);
+      forgiveLaterFailures(node);
       node.once('end', () => {
         this.nodes.delete(node);
         if (this.identities.has(addressIn(node)) && !this.stopping)
@@ -258,8 +270,10 @@ export class RoleConnection {
 
   private failed(reason: unknown): void {
     if (this.stopping) return;
-    const error = reason instanceof Error ? reason : new Error(String(reason));
-    const lasting = lastingFault(error, this.options.server);
+    const given = reason instanceof Error ? reason : new Error(String(reason));
+    const error = this.sentinels === undefined ? given : this.sentinels.explained(given);
+    if (error === undefined) return;
+    const lasting = error instanceof AtomicQueuesError ? error : lastingFault(error, this.options.server);
     // "Connection is closed" says less than what closed it.
     if (this.lastError === undefined || !error.message.startsWith('Connection is closed'))
       this.lastError = lasting ?? error;
@@ -269,7 +283,7 @@ export class RoleConnection {
 
   private notInTime(timeoutMs: number): StoreUnavailableError {
     const { lastError } = this;
-    const why = lastError === undefined ? 'nothing answered' : messageOf(lastError);
+    const why = passingFault(lastError, usesTls(this.client));
     return new StoreUnavailableError(
       `${this.options.server} could not be reached within ${timeoutMs} ms: ${why}`,
       'no',

@@ -97,8 +97,12 @@ export function isVersionAtLeast(version: string | undefined, major: number, min
 }
 
 export function addressOf(connection: Redis): string {
-  const { path, host, port } = connection.options;
-  // Of a primary that Sentinels named, the options know nothing; the socket does.
+  const { path, host, port, sentinels, name } = connection.options;
+  if (path !== undefined && path !== null) return path;
+  // Of a primary that Sentinels named, the options know nothing; the socket does, while there is one.
   const { remoteAddress, remotePort } = connection.stream ?? {};
-  return path ?? (remoteAddress === undefined ? `${host}:${port}` : `${remoteAddress}:${remotePort}`);
+  if (remoteAddress !== undefined) return `${remoteAddress}:${remotePort}`;
+  return sentinels === undefined || sentinels === null
+    ? `${host}:${port}`
+    : `the address of "${name}" that Sentinels tell`;
 }

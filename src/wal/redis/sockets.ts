@@ -6,6 +6,11 @@ export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster;
 }
 
+export function usesTls(client: RedisClient): boolean {
+  const { tls } = isCluster(client) ? (client.options.redisOptions ?? {}) : client.options;
+  return tls !== undefined;
+}
+
 /** Where a node of a Cluster is, as the Cluster tells it. */
 export function addressIn(node: Redis): string {
   return `${node.options.host}:${node.options.port}`;
@@ -15,6 +20,14 @@ export function addressIn(node: Redis): string {
 export function destroy(connection: Redis, reason: string): void {
   const open = connection.status === 'connect' || connection.status === 'ready' || connection.status === 'connecting';
   if (open) connection.stream?.destroy(new Error(reason));
+}
+
+/**
+ * Takes what a socket fails with after its first failure, which ends the process if nobody listens: the client hears one.
+ * A TLS socket that was closed while it shook hands fails twice, first over the certificate and then over the alert.
+ */
+export function forgiveLaterFailures(connection: Redis): void {
+  connection.on('error', () => connection.stream?.on('error', () => {}));
 }
 
 /** Resolves when a connection is ready, or has failed. */

@@ -38,8 +38,9 @@ describe('nodes on one Redis', () => {
   it('share the shards and answer callers on either of them (I3, I5)', async () => {
     const prefix = freshPrefix();
     const [one, two] = [makeNode('one', prefix), makeNode('two', prefix)];
+    const bothOwn = [one, two].map((node) => node.events.once('shardOpened'));
     await Promise.all([one.start(), two.start()]);
-    await two.whenIdle();
+    await Promise.all(bothOwn);
     const replies = await Promise.all(
       Array.from({ length: 100 }, (_, index) =>
         (index % 2 === 0 ? one : two).queueBus.enqueueAndWait<{ by: string }>('account', 'add', `a${index}`, { index }),

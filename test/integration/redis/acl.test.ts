@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AtomicQueuesNode, createNode } from '../../../src/bus/node.js';
-import { RedisServer, until } from '../../redis/harness.mjs';
+import { RedisServer, serverMajor, until } from '../../redis/harness.mjs';
 
 const page = readFileSync(fileURLToPath(new URL('../../../docs/redis.md', import.meta.url)), 'utf8');
 
@@ -90,9 +90,9 @@ describe('the user of the page', () => {
     // Nothing was refused that somebody swallowed.
     const denied = (await server.command('ACL', 'LOG')) as unknown[];
     const commands = denied.map((entry) => (entry as unknown[])[7]);
-    expect(commands.filter((command) => !['config|get', 'config', 'client|setinfo'].includes(String(command)))).toEqual(
-      [],
-    );
+    // Redis 6.2 has CLIENT as one dangerous command: connections are without their names there.
+    const known = ['config|get', 'config', serverMajor() >= 7 ? 'client|setinfo' : 'client'];
+    expect(commands.filter((command) => !known.includes(String(command)))).toEqual([]);
   });
 
   it('sees the eviction policy without CONFIG', async () => {

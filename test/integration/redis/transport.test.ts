@@ -3,7 +3,7 @@ import { RedisTransport } from '../../../src/cluster/transport/redis/redis-trans
 import type { TransportMessage } from '../../../src/cluster/transport/transport.js';
 import { systemTimers } from '../../../src/runtime/timers.js';
 import { Clients, type Place } from '../../redis/clients.js';
-import { RedisCluster, RedisServer, TcpProxy, until } from '../../redis/harness.mjs';
+import { RedisCluster, RedisServer, serverMajor, TcpProxy, until } from '../../redis/harness.mjs';
 
 describe('the transport on Redis', () => {
   const clients = new Clients();
@@ -147,7 +147,8 @@ describe('the transport on Redis', () => {
   });
 });
 
-describe.each([{ sharded: false }, { sharded: true }])(
+// Redis has sharded channels from version 7.
+describe.each(serverMajor() >= 7 ? [{ sharded: false }, { sharded: true }] : [{ sharded: false }])(
   'the transport on a Redis Cluster (sharded: $sharded)',
   ({ sharded }) => {
     const clients = new Clients();

@@ -49,7 +49,8 @@ describe('a server whose memory is full', () => {
     const append = (id: string): Transition => ({ type: 'append', message: contractMessage(id, id), dispatch: true });
     await commit(append('m1'), append('m2'), append('m3'));
     await wal.offer(0, contractOffers('s', 1, { type: 'append', message: contractMessage('o1') }));
-    await server.command('CONFIG', 'SET', 'maxmemory', '1mb');
+    // Less than any server needs for itself.
+    await server.command('CONFIG', 'SET', 'maxmemory', '1');
     const refusal = { name: 'StoreUnavailableError', applied: 'no', recoverable: true };
     await expect(commit(append('m4'))).rejects.toMatchObject(refusal);
     const offers = contractOffers('s', 2, { type: 'append', message: contractMessage('o2') });

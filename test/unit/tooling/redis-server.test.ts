@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 interface Machine {
+  readonly named?: string;
   platform: string;
   isRoot: boolean;
   debianLike: boolean;
@@ -55,6 +56,15 @@ describe('the Redis server of npm test', () => {
     const found = machine(programs, { isRoot: false, debianLike: false });
     expect(await ensureRedisServer(found)).toBe(path);
     expect(found.installs()).toBe(0);
+  });
+
+  it('takes what AQ_REDIS_SERVER names, and nothing else if that is no program', async () => {
+    const named = '/opt/valkey-server';
+    const there = machine(['redis-server', named], { named });
+    expect(await ensureRedisServer(there)).toBe(named);
+    const absent = machine(['redis-server'], { named });
+    await expect(ensureRedisServer(absent)).rejects.toThrow('AQ_REDIS_SERVER names /opt/valkey-server');
+    expect(findOnPath([process.execPath], '/nowhere')).toBe(process.execPath);
   });
 
   it('installs the package as root on a Debian-like system', async () => {

@@ -32,7 +32,7 @@ function identityOf(runId: string | undefined): ServerIdentity {
 
 function waiterThat(duringWait: () => void): RedisClient {
   return {
-    ping: async () => 'PONG',
+    publish: async () => 0,
     call: async () => {
       duringWait();
       return 1;
@@ -48,6 +48,20 @@ function connected(): Connections {
 }
 
 describe('a proof by replicas', () => {
+  it('sends the replicas something of its own first: else WAIT speaks of nothing since Redis 7.2 (M10)', async () => {
+    const sent: string[] = [];
+    const client = {
+      publish: async (...args: readonly string[]) => void sent.push(['PUBLISH', ...args].join(' ')),
+      call: async (...args: readonly string[]) => {
+        sent.push(args.join(' '));
+        return 2;
+      },
+    } as unknown as RedisClient;
+    const replication = new Replication({ client, keyPrefix: 'app', replicas: 2, timeoutMs: 100 });
+    await replication.proven();
+    expect(sent).toEqual(['PUBLISH app:proof ', 'WAIT 2 100']);
+  });
+
   it('holds while both connections lead to the server that has the writes (M10)', async () => {
     const server = oneServer(connected());
     const replication = new Replication({ client: waiterThat(() => {}), replicas: 1, timeoutMs: 100, server });

@@ -1,0 +1,65 @@
+/**
+ * What Sentinels say when they lead to no primary. The client library tells of each Sentinel that it tried, and after the
+ * last one only that "all are unreachable", which is wrong where they answered and do not know the name.
+ */
+import type { Redis } from 'ioredis';
+import type { AtomicQueuesError } from '../../runtime/error.js';
+import { fault, NO_SENTINEL } from './connection-faults.js';
+
+const ROUND_ENDED = /^All sentinels are unreachable/;
+const NAME_UNKNOWN = /got an invalid reply: null|No such master/;
+const PASSWORD_WRONG = /WRONGPASS|invalid password|invalid username-password/i;
+const PASSWORD_MISSING = /NOAUTH/;
+const NOT_ALLOWED = /NOPERM/;
+
+export class SentinelFaults {
+  /** What each Sentinel of this round said. */
+  #round: string[] = [];
+
+  /** @param server the primary in words. */
+  constructor(
+    private readonly client: Redis,
+    private readonly server: string,
+  ) {
+    client.on('sentinelError', (error: unknown) => {
+      this.#round.push(error instanceof Error ? error.message : String(error));
+    });
+  }
+
+  /**
+   * The end of a round as an error that says what to do; what is not about Sentinels as it is. Undefined: nothing is new. A
+   * round that begins behind the last Sentinel ends at once, and nobody was asked.
+   */
+  explained(error: Error): AtomicQueuesError | Error | undefined {
+    if (!ROUND_ENDED.test(error.message)) return error;
+    const round = this.#round.splice(0);
+    if (round.length === 0) return undefined;
+    const { name, sentinelTLS } = this.client.options;
+    const said = (pattern: RegExp): string | undefined => round.find((each) => pattern.test(each));
+    if (said(NAME_UNKNOWN) !== undefined) {
+      return fault(
+        `The Sentinels know no primary that is called ${JSON.stringify(name)} (redis.name); look at "sentinel monitor" in their configuration. Asked for: ${this.server}.`,
+        error,
+      );
+    }
+    const wrong = said(PASSWORD_WRONG);
+    if (wrong !== undefined) {
+      return fault(
+        `The Sentinels refuse the user name or password (redis.sentinelUsername, redis.sentinelPassword): ${wrong}`,
+        error,
+      );
+    }
+    const missing = said(PASSWORD_MISSING);
+    if (missing !== undefined) {
+      return fault(`The Sentinels want a password, and none is set (redis.sentinelPassword): ${missing}`, error);
+    }
+    const denied = said(NOT_ALLOWED);
+    if (denied !== undefined) {
+      return fault(`The Sentinels do not let this user ask for the primary (redis.sentinelUsername): ${denied}`, error);
+    }
+    const all = round.map((each) => each.replace(/\.$/, '')).join('; ');
+    // Why a connection was closed, refused or not trusted, the client library keeps to itself.
+    const tls = sentinelTLS === undefined ? 'without TLS' : 'with TLS and a certificate that is trusted here';
+    return new Error(`${NO_SENTINEL}: ${all}. Are they running there, and ${tls} (redis.sentinelTLS)?`);
+  }
+}
