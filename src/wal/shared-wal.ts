@@ -11,7 +11,8 @@ export interface SharedWal extends Wal {
    * As `Wal.open`, for one who respects the present owner. Opens a shard that has no owner, one whose owner is
    * `incarnation` itself, or one whose sign of life is still `claim.silent`, checked in one step with the opening.
    * Without a claim: opens whatever is there (tools and tests).
-   * @throws ShardHeldError when the shard has an owner that was not silent.
+   * @throws ShardHeldError when the shard has an owner that was not silent. LineFormatError when the shard's lines are of a
+   *   newer format than this node understands; nothing was changed then.
    */
   open(shard: number, incarnation: string, claim?: OpenClaim): Promise<OpenedShard>;
   /**
@@ -33,6 +34,10 @@ export interface SharedWal extends Wal {
    * in, not of one that is only offered so far.
    */
   knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined>;
+  /** The newest format of lines that this node reads and writes. Absent: the first, and the store knows no other. */
+  readonly lineFormatMax?: number | undefined;
+  /** All live nodes understand this format of lines: from now on it is written, if this node understands it, too. */
+  useLineFormat?(lineFormat: number): void;
   /** What was offered and cannot be taken into the line, newest first, at most `limit`. */
   quarantine(shard: number, limit: number): Promise<readonly QuarantinedOffer[]>;
 }
@@ -78,6 +83,20 @@ export class ShardHeldError extends Error {
     readonly sign: SignOfLife,
   ) {
     super(`Shard ${shard} is held by node "${sign.node}" with epoch ${sign.epoch}, which gave a sign of life.`);
+  }
+}
+
+/** A newer version has written to the shard what this one does not understand: it is for others to open. */
+export class LineFormatError extends Error {
+  override readonly name = 'LineFormatError';
+  constructor(
+    readonly shard: number,
+    readonly lineFormat: number,
+    readonly lineFormatMax: number,
+  ) {
+    super(
+      `The lines of shard ${shard} are of format ${lineFormat}, and this node understands formats up to ${lineFormatMax}. A node of a newer version has to open it.`,
+    );
   }
 }
 

@@ -2,14 +2,18 @@
 
 import { fatalRedisError, redisError } from './errors.js';
 import { clusterKeys, shardKeys } from './keys.js';
+import { LINE_FORMAT_MIN, lineFormatOf } from './line-format.js';
 import { SLICES_DEFAULT } from './options.js';
 import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
 
+/** Of what everybody sees of a store, producers in other languages too; lines have a format of their own. */
 export const FORMAT_VERSION = 1;
 
 export interface StoreIdentity {
   readonly clusterId: string;
   readonly slices: number;
+  /** The format that lines are written in. */
+  readonly lineFormat: number;
 }
 
 export interface IdentityOptions {
@@ -17,6 +21,9 @@ export interface IdentityOptions {
   readonly prefix: string;
   /** Undefined: what the store has. */
   readonly slices: number | undefined;
+  /** The newest format of lines that this node understands, and the one that a new store begins with. */
+  readonly lineFormatMax: number;
+  readonly newLineFormat: number;
   readonly newClusterId: () => string;
   readonly now: () => number;
 }
@@ -26,6 +33,8 @@ export async function startStore({
   client,
   prefix,
   slices,
+  lineFormatMax,
+  newLineFormat,
   newClusterId,
   now,
 }: IdentityOptions): Promise<StoreIdentity> {
@@ -40,6 +49,7 @@ export async function startStore({
     const made = [
       ...['format', String(FORMAT_VERSION), 'clusterId', newClusterId()],
       ...['slices', String(slices ?? SLICES_DEFAULT), 'madeAt', String(now())],
+      ...(newLineFormat > LINE_FORMAT_MIN ? ['lineFormat', String(newLineFormat)] : []),
     ];
     fields = pairsOf((await runScript(client, SCRIPTS.makeStore, [meta], made)) as string[]);
   } catch (error) {
@@ -63,7 +73,9 @@ export async function startStore({
       `The store under the prefix "${prefix}" was made with ${stored} shards, and this node is configured with ${slices}. The number is fixed when the store is made: configure ${stored}.`,
     );
   }
-  return { clusterId, slices: stored };
+  const lineFormat = lineFormatOf(fields.get('lineFormat'));
+  if (!(lineFormat <= lineFormatMax)) throw fatalRedisError(lineFormatText(lineFormat, lineFormatMax));
+  return { clusterId, slices: stored, lineFormat };
 }
 
 /** Whether this is still the same store. Throws when it is gone or another one. */
@@ -75,6 +87,11 @@ export function checkIdentity(prefix: string, identity: StoreIdentity, clusterId
       ? `The store ${identity.clusterId} is gone: the key ${meta} no longer exists. Nothing is started afresh in its place; stop this node and look what became of the data.`
       : `The store under the prefix "${prefix}" is now ${clusterId}, and was ${identity.clusterId}. Stop this node: it works for a store that is no longer there.`,
   );
+}
+
+/** A store's lines are newer than a node that wants to start, or that runs. For people. */
+export function lineFormatText(lineFormat: number, lineFormatMax: number): string {
+  return `The lines of this store are of format ${lineFormat}, and this node understands formats up to ${lineFormatMax}: a node of a newer version has raised it, after which older ones cannot come back. Start this node with the version that the others have, or a newer one.`;
 }
 
 export async function readClusterId(client: RedisClient, prefix: string): Promise<string | null> {

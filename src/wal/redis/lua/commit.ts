@@ -10,7 +10,8 @@ import { NOW, PEEK } from './parts.js';
  *   (0: any). 8 how many offers to show, 9 bytes of them, 10 bytes of one. 11 whether the shard grows (1): then a full memory refuses it at the first write; otherwise a delete
  *   goes first, after which the server lets the rest through. 12 numbers, 13 messages pending: fields of meta.
  *   14 how many offers the writes take in; 15 whether there may be more (0): if there are, they must be looked at first.
- *   From 16: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest.
+ *   From 16: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest;
+ *   `REHEAD` gives a message another head and leaves the body that stands in it.
  * Answers: {0, beat, time, offers left, types, offers} done, the last two only when there are any: they may be taken in by
  *   the next commit without another look; {1, epoch} stale; {2, number, tag} another number is stored;
  *   {3, types, offers, offers in the inbox} look at these first; {4, time} now is too far off. All but 0 changed nothing.
@@ -41,6 +42,9 @@ while at <= last do
       redis.call('LTRIM', key, extra, -1)
       redis.call('LSET', key, 0, '')
     end
+  elseif command == 'REHEAD' then
+    local old = redis.call('HGET', key, ARGV[at + 3]) or ''
+    redis.call('HSET', key, ARGV[at + 3], ARGV[at + 4] .. string.sub(old, string.find(old, '\\n', 1, true) or #old + 1))
   else
     redis.call(command, key, unpack(ARGV, at + 3, at + 2 + count))
   end
