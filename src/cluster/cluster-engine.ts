@@ -129,6 +129,11 @@ export class ClusterEngine implements Engine {
       group: outlook.group,
       serverId: this.serverId,
       leaderDebounceMs: cluster.leaderDebounceMs,
+      heartbeatMs: cluster.heartbeatMs,
+      raised: (lineFormat) => {
+        logger.info(`All nodes understand lines of format ${lineFormat}: they are written from now on.`);
+        void this.heart.now();
+      },
       assigned: () => {
         this.mail.tellAll({ type: 'changed' });
         void this.heart.now();
@@ -260,13 +265,14 @@ export class ClusterEngine implements Engine {
 
   /** This node's share of the cluster: what a status page shows. */
   describe(): ClusterDescription {
-    const { group, assignment, live } = this.outlook;
+    const { group, assignment, live, view } = this.outlook;
     return {
       serverId: this.serverId,
       serviceGroup: group,
       master: assignment?.master,
       isMaster: this.office.isMaster,
       nodes: live.map(({ record }) => record),
+      lineFormat: view.lineFormat,
       shards: this.tenures.all().map(({ shard, epoch, depth, state }) => ({ shard, epoch, pending: depth, state })),
       heldBack: [...this.tenures.heldBack].map(([shard, openings]) => ({ shard, openings })),
     };
@@ -352,15 +358,16 @@ export class ClusterEngine implements Engine {
   }
 
   private record(): Omit<NodeRecord, 'beat'> {
-    const { config, handlers, version } = this.options;
+    const { config, wal, handlers, version } = this.options;
     const { serverId, incarnation, recordState: state, share } = this;
     const who = { serverId, incarnation, group: this.outlook.group, state, version };
-    return ownRecord({ config, handlers, share, tenures: this.tenures.all(), who });
+    return ownRecord({ config, wal, handlers, share, tenures: this.tenures.all(), who });
   }
 
   private seen(view: ClusterView, membership: MembershipState): void {
     const { outlook, groupIndex } = this;
     outlook.seen(view, membership);
+    this.options.wal.useLineFormat?.(view.lineFormat);
     if (groupIndex < 0) return;
     if (this.phase === 'running') {
       void this.office.decide(view, outlook.live, outlook.routes.slices, groupIndex, this.storeDegraded);

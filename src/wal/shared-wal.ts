@@ -36,6 +36,8 @@ export interface SharedWal extends Wal {
   knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined>;
   /** The newest format of lines that this node reads and writes. Absent: the first, and the store knows no other. */
   readonly lineFormatMax?: number | undefined;
+  /** The newest format of lines that it has met in the store, also in a shard that it could not open. Absent: the first. */
+  readonly lineFormatMet?: number | undefined;
   /** All live nodes understand this format of lines: from now on it is written, if this node understands it, too. */
   useLineFormat?(lineFormat: number): void;
   /** What was offered and cannot be taken into the line, newest first, at most `limit`. */
@@ -98,6 +100,11 @@ export class LineFormatError extends Error {
       `The lines of shard ${shard} are of format ${lineFormat}, and this node understands formats up to ${lineFormatMax}. A node of a newer version has to open it.`,
     );
   }
+}
+
+/** For the operator of a node that does not understand what the store's lines are written in. */
+export function lineFormatText(lineFormat: number, lineFormatMax: number): string {
+  return `The lines of this store are of format ${lineFormat}, and this node understands formats up to ${lineFormatMax}: newer nodes have raised it, after which older ones cannot come back. Start this node with the version that the others have, or a newer one.`;
 }
 
 /** The shard has as many pending messages as it may have; nothing of the offer was taken. */

@@ -1,5 +1,6 @@
 /** What a store is: made once, checked by everyone who starts, and looked after while it runs. */
 
+import { lineFormatText } from '../shared-wal.js';
 import { fatalRedisError, redisError } from './errors.js';
 import { clusterKeys, shardKeys } from './keys.js';
 import { LINE_FORMAT_MIN, lineFormatOf } from './line-format.js';
@@ -87,11 +88,6 @@ export function checkIdentity(prefix: string, identity: StoreIdentity, clusterId
       ? `The store ${identity.clusterId} is gone: the key ${meta} no longer exists. Nothing is started afresh in its place; stop this node and look what became of the data.`
       : `The store under the prefix "${prefix}" is now ${clusterId}, and was ${identity.clusterId}. Stop this node: it works for a store that is no longer there.`,
   );
-}
-
-/** A store's lines are newer than a node that wants to start, or that runs. For people. */
-export function lineFormatText(lineFormat: number, lineFormatMax: number): string {
-  return `The lines of this store are of format ${lineFormat}, and this node understands formats up to ${lineFormatMax}: a node of a newer version has raised it, after which older ones cannot come back. Start this node with the version that the others have, or a newer one.`;
 }
 
 export async function readClusterId(client: RedisClient, prefix: string): Promise<string | null> {

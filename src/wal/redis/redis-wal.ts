@@ -68,6 +68,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
   readonly lineFormatMax: number;
   /** What all nodes understand, as far as this one knows. Never goes back: what stands in a line stays. */
   #lineFormat = LINE_FORMAT_MIN;
+  #lineFormatMet = LINE_FORMAT_MIN;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
 
@@ -115,7 +116,12 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     this.#running = undefined;
   }
 
+  get lineFormatMet(): number {
+    return this.#lineFormatMet;
+  }
+
   useLineFormat(lineFormat: number): void {
+    this.#met(lineFormat);
     if (lineFormat > this.#lineFormat && lineFormat <= this.lineFormatMax) this.#lineFormat = lineFormat;
   }
 
@@ -127,13 +133,18 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     known.reads.forget();
     checkIdentity(this.#prefix, identity, await this.#read(() => readClusterId(this.#client, this.#prefix)));
     const formats = { lineFormat: this.#lineFormat, lineFormatMax: this.lineFormatMax };
-    const { epoch, former } = await this.#ask(
-      () => openOnServer(this.#client, keys, { shard, incarnation, claim, ...formats }),
-      true,
+    const opening = { shard, incarnation, claim, ...formats };
+    const { epoch, former } = await this.#ask(() => openOnServer(this.#client, keys, opening), true).catch(
+      (error: unknown) => {
+        if (error instanceof LineFormatError) this.#met(error.lineFormat);
+        throw error;
+      },
     );
     await context.proven();
     const { owned, small, started } = await this.#takeOver(known, { shard, epoch, incarnation }, true);
     known.owned = owned;
+    // Where the raise was lost with a server and this shard was not, it still holds.
+    this.useLineFormat(small.lineFormat);
     const { numbers, paused, letterTypes, nextDueAt } = small;
     return {
       epoch,
@@ -318,6 +329,10 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     const { owned } = await this.#takeOver(known, { shard, epoch, incarnation }, false);
     known.owned = owned;
     return owned;
+  }
+
+  #met(lineFormat: number): void {
+    if (lineFormat > this.#lineFormatMet) this.#lineFormatMet = lineFormat;
   }
 
   #started(): Running {
