@@ -9,8 +9,6 @@ export interface ClusterDescription {
   readonly isMaster: boolean;
   /** Every live node, of all groups. */
   readonly nodes: readonly NodeRecord[];
-  /** What the lines of the store are written in: what the oldest node understands that was there when it was raised. */
-  readonly lineFormat: number;
   /** Shards that this node has. */
   readonly shards: readonly {
     readonly shard: number;

@@ -265,14 +265,13 @@ export class ClusterEngine implements Engine {
 
   /** This node's share of the cluster: what a status page shows. */
   describe(): ClusterDescription {
-    const { group, assignment, live, view } = this.outlook;
+    const { group, assignment, live } = this.outlook;
     return {
       serverId: this.serverId,
       serviceGroup: group,
       master: assignment?.master,
       isMaster: this.office.isMaster,
       nodes: live.map(({ record }) => record),
-      lineFormat: view.lineFormat,
       shards: this.tenures.all().map(({ shard, epoch, depth, state }) => ({ shard, epoch, pending: depth, state })),
       heldBack: [...this.tenures.heldBack].map(([shard, openings]) => ({ shard, openings })),
     };

@@ -6,7 +6,7 @@ import { runGeneratedSequence, walContractCases } from '../../src/testing/wal-co
 import { sharedWalContractCases } from '../../src/testing/wal-contract-shared.js';
 import { Clients } from '../redis/clients.js';
 import { RedisServer } from '../redis/harness.mjs';
-import { redisFactory, sharedRedisFactory } from '../redis/redis-wals.js';
+import { LINES_UNDER_TEST, redisFactory, sharedRedisFactory } from '../redis/redis-wals.js';
 
 const repeatCommand = (seed: number): string =>
   `WAL_SEED=${seed} npx vitest run test/contract/wal-redis.test.ts -t 'generated'`;
@@ -27,7 +27,7 @@ afterAll(async () => {
   await server.dispose();
 });
 
-describe.each(['format 1', 'format 2', 'format 1, then 2'] as const)('lines of %s', (lines) => {
+describe.each(LINES_UNDER_TEST)('lines of %s', (lines) => {
   const factory = redisFactory(() => client, { verifyLineOrder: true }, lines);
 
   describe('the WAL contract', () => {

@@ -9,7 +9,8 @@ import { type CommitAnswer, type CommitRequest, OFFERS_TAKEN_MAX } from '../../s
 let stores = 0;
 
 /** What lines are written in: one of the formats, or the first until the second commit and the second from then on. */
-export type LinesUnderTest = 'format 1' | 'format 2' | 'format 1, then 2';
+export const LINES_UNDER_TEST = ['format 1', 'format 2', 'format 1, then 2'] as const;
+export type LinesUnderTest = (typeof LINES_UNDER_TEST)[number];
 
 /** A store whose nodes understand the second format when some commits are made. */
 class RaisedWal extends RedisWal {
