@@ -8,11 +8,17 @@ import type { Runtime } from '../runtime/runtime.js';
 import { RedisConnections } from '../wal/redis/connections.js';
 import { lateClient } from '../wal/redis/late-client.js';
 import { oneServer } from '../wal/redis/one-server.js';
-import { OFFER_BYTES_MAX } from '../wal/redis/options.js';
+import { OFFER_BYTES_MAX, type RedisWalOptions } from '../wal/redis/options.js';
 import { RedisWal } from '../wal/redis/redis-wal.js';
 import type { SharedParts } from './node.js';
 
-export function openShared(config: ResolvedConfig, runtime: Runtime, logger: Logger): SharedParts | undefined {
+/** @param tests what only tests set. */
+export function openShared(
+  config: ResolvedConfig,
+  runtime: Runtime,
+  logger: Logger,
+  tests: Pick<RedisWalOptions, 'lineFormatMax'> = {},
+): SharedParts | undefined {
   const { redis, cluster, keyPrefix } = config;
   if (redis === undefined || cluster === undefined) return undefined;
   const name = `${keyPrefix}:${cluster.serverId ?? runtime.freshId()}`;
@@ -36,6 +42,7 @@ export function openShared(config: ResolvedConfig, runtime: Runtime, logger: Log
     localClock: runtime.clock,
     offerBytesMax: offerBytesMax(config.payloadBytesMax),
     warn: (message) => logger.warn(message),
+    ...tests,
   });
   return {
     wal,

@@ -80,8 +80,12 @@ export interface NodeRow {
   readonly alive: boolean;
 }
 
-export function nodesJson({ bindings, assignments }: ClusterView, nodes: readonly NodeRow[]): Record<string, unknown> {
+export function nodesJson(
+  { bindings, assignments, lineFormat }: ClusterView,
+  nodes: readonly NodeRow[],
+): Record<string, unknown> {
   return {
+    lineFormat,
     nodes: nodes.map(({ record, alive }) => ({ ...record, alive })),
     groups: bindings.map(({ group, index, types }) => ({
       group,
@@ -92,7 +96,11 @@ export function nodesJson({ bindings, assignments }: ClusterView, nodes: readonl
   };
 }
 
-export function nodesText({ bindings, assignments }: ClusterView, nodes: readonly NodeRow[], colour: boolean): string {
+export function nodesText(
+  { bindings, assignments, lineFormat }: ClusterView,
+  nodes: readonly NodeRow[],
+  colour: boolean,
+): string {
   const masters = new Set(Object.values(assignments).map(({ master }) => master));
   const rows = nodes.map(({ record, alive }) => [
     printable(record.serverId),
@@ -102,11 +110,13 @@ export function nodesText({ bindings, assignments }: ClusterView, nodes: readonl
     String(Object.keys(record.shards).length),
     String(record.load),
     printable(record.version),
+    String(record.format),
   ]);
-  const shown =
+  const found =
     rows.length === 0
       ? 'No nodes.'
-      : table(['node', 'group', 'state', 'alive', 'shards', 'waiting', 'version'], rows, colour);
+      : table(['node', 'group', 'state', 'alive', 'shards', 'waiting', 'version', 'lines up to'], rows, colour);
+  const shown = `${found}\nLines are written in format ${lineFormat}.`;
   const groups = bindings.map(({ group, index, types }) => {
     const assignment = ownEntry(assignments, group);
     return [

@@ -129,6 +129,11 @@ export class ClusterEngine implements Engine {
       group: outlook.group,
       serverId: this.serverId,
       leaderDebounceMs: cluster.leaderDebounceMs,
+      heartbeatMs: cluster.heartbeatMs,
+      raised: (lineFormat) => {
+        logger.info(`All nodes understand lines of format ${lineFormat}: they are written from now on.`);
+        void this.heart.now();
+      },
       assigned: () => {
         this.mail.tellAll({ type: 'changed' });
         void this.heart.now();
@@ -352,15 +357,16 @@ export class ClusterEngine implements Engine {
   }
 
   private record(): Omit<NodeRecord, 'beat'> {
-    const { config, handlers, version } = this.options;
+    const { config, wal, handlers, version } = this.options;
     const { serverId, incarnation, recordState: state, share } = this;
     const who = { serverId, incarnation, group: this.outlook.group, state, version };
-    return ownRecord({ config, handlers, share, tenures: this.tenures.all(), who });
+    return ownRecord({ config, wal, handlers, share, tenures: this.tenures.all(), who });
   }
 
   private seen(view: ClusterView, membership: MembershipState): void {
     const { outlook, groupIndex } = this;
     outlook.seen(view, membership);
+    this.options.wal.useLineFormat?.(view.lineFormat);
     if (groupIndex < 0) return;
     if (this.phase === 'running') {
       void this.office.decide(view, outlook.live, outlook.routes.slices, groupIndex, this.storeDegraded);

@@ -18,9 +18,9 @@ export function parseNodeRecord(serverId: string, text: string): NodeRecord | un
   }
   if (!isCount(beat) || !isCount(load) || !isCount(format) || typeof version !== 'string') return undefined;
   if (!isTextList(types) || shards === undefined) return undefined;
-  const { full } = value;
+  const { full, lineFormat } = value;
   const record = { serverId, incarnation, group, beat, state, load, shards, types, version, format };
-  return isTextList(full) ? { ...record, full } : record;
+  return { ...record, ...(isTextList(full) && { full }), ...(isCount(lineFormat) && { lineFormat }) };
 }
 
 /** Undefined when the text is no assignment. */

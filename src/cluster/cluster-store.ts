@@ -22,7 +22,8 @@ export interface ClusterStore {
   /**
    * Writes the node's record and reads everything: one round trip. A record of the same `serverId` with another
    * incarnation is replaced only with `replaces` naming that incarnation and its beat; otherwise the answer has
-   * `rejected: true`, the other's record stays, and nothing was written.
+   * `rejected: true`, the other's record stays, and nothing was written. So it does when the record's `format` is lower
+   * than the store's `lineFormat`, which the answer tells: nobody may be there who does not understand the lines.
    */
   beat(record: NodeRecord, replaces?: Pick<NodeRecord, 'incarnation' | 'beat'>): Promise<ClusterView & Rejection>;
   /** Reads everything and writes nothing: for those who only send. */
@@ -34,6 +35,15 @@ export interface ClusterStore {
    * from the same master with a higher version.
    */
   assign(group: string, assignment: Assignment): Promise<boolean>;
+  /**
+   * Raises the format that lines are written in, for good. Refused (false) unless the stored table of the group is of this
+   * term and this master, and every record understands the format, looked at in one step.
+   */
+  raiseLineFormat(group: string, raise: LineFormatRaise): Promise<boolean>;
+}
+
+export interface LineFormatRaise extends Pick<Assignment, 'term' | 'master'> {
+  readonly lineFormat: number;
 }
 
 export interface Rejection {
@@ -60,8 +70,10 @@ export interface NodeRecord {
   readonly full?: readonly string[] | undefined;
   /** Version of the package. */
   readonly version: string;
-  /** Newest format of the store and the wire that it can write. */
+  /** Newest format of lines that it reads and writes. */
   readonly format: number;
+  /** Newest format of lines that it has met in the store, also where it does not understand it. Absent: the first. */
+  readonly lineFormat?: number | undefined;
 }
 
 export interface Assignment {
@@ -87,6 +99,8 @@ export interface ClusterView {
   readonly bindings: readonly GroupBinding[];
   /** By group. */
   readonly assignments: Readonly<Record<string, Assignment>>;
+  /** What new messages are written in. */
+  readonly lineFormat: number;
 }
 
 /** An entity type belongs to one service group, and this node says another. */

@@ -8,6 +8,8 @@ import { AtomicQueuesError } from '../message/errors.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { TimerHandle } from '../runtime/timers.js';
+import { lineFormatText } from '../wal/shared-wal.js';
+import { StoreUnavailableError } from '../wal/wal.js';
 import type { ClusterStore, ClusterView, NodeRecord } from './cluster-store.js';
 import { isAlive, longDead, type MembershipState, nobodySeen, seen } from './membership.js';
 
@@ -20,7 +22,7 @@ export interface HeartOptions {
   /** What the node says of itself at this moment, all but the beat. */
   readonly record: () => Omit<NodeRecord, 'beat'>;
   readonly seen: (view: ClusterView, membership: MembershipState) => void;
-  /** Another process has taken this node's `serverId`. */
+  /** Another process has taken this node's `serverId`, or the others write lines that it does not understand. */
   readonly superseded: (error: Error) => void;
 }
 
@@ -40,7 +42,8 @@ export class Heart {
 
   /**
    * The first heartbeats. A record of the same `serverId` that stands still is what a crashed process left; it is replaced.
-   * @throws AtomicQueuesError `CONFIG_INVALID` when another live node has this `serverId`.
+   * @throws AtomicQueuesError `CONFIG_INVALID` when another live node has this `serverId`. StoreUnavailableError when the
+   * store's lines are of a newer format than this node understands.
    */
   async join(): Promise<void> {
     const { store, runtime, heartbeatMs, record } = this.options;
@@ -51,6 +54,8 @@ export class Heart {
       const view = await store.beat(this.nextRecord(), replaces);
       this.look(view);
       if (!view.rejected) break;
+      const tooOld = lineFormatFault(view, record());
+      if (tooOld !== undefined) throw new StoreUnavailableError(tooOld, 'no', false);
       const found = view.nodes.find((node) => node.serverId === serverId);
       if (other !== undefined && found !== undefined && isSameLife(other, found) && other.beat !== found.beat) {
         throw new AtomicQueuesError(
@@ -127,10 +132,12 @@ export class Heart {
     if (view.rejected) {
       this.isJoined = false;
       this.stop();
-      const { serverId } = this.options.record();
+      const record = this.options.record();
+      const { serverId } = record;
       this.options.superseded(
         new Error(
-          `Another process has taken the serverId "${serverId}" of this node, which was silent for too long or is not alone with its name. This node stops.`,
+          lineFormatFault(view, record) ??
+            `Another process has taken the serverId "${serverId}" of this node, which was silent for too long or is not alone with its name. This node stops.`,
         ),
       );
       return;
@@ -149,6 +156,11 @@ export class Heart {
     this.beatNumber += 1;
     return { ...this.options.record(), beat: this.beatNumber };
   }
+}
+
+/** Why a node of an older version is rejected; undefined when that is not why. */
+function lineFormatFault({ lineFormat }: ClusterView, { format }: Pick<NodeRecord, 'format'>): string | undefined {
+  return format < lineFormat ? lineFormatText(lineFormat, format) : undefined;
 }
 
 function isSameLife(one: NodeRecord, other: NodeRecord): boolean {

@@ -7,6 +7,7 @@ import type { Clock } from '../runtime/clock.js';
 import { ownEntry } from '../runtime/own-entry.js';
 import type { ClusterStore, ClusterView } from './cluster-store.js';
 import { leadership } from './leadership.js';
+import { formatNeeded, inSight, isRaiseDue, type RaiseInSight } from './line-format-raise.js';
 import { relieve } from './load-relief.js';
 import type { Member } from './membership.js';
 import { place } from './placement.js';
@@ -17,6 +18,9 @@ export interface MasterOfficeOptions {
   readonly group: string;
   readonly serverId: string;
   readonly leaderDebounceMs: number;
+  readonly heartbeatMs: number;
+  /** The store's lines are written in this format from now on. */
+  readonly raised: (lineFormat: number) => void;
   /** A new table is in the store. */
   readonly assigned: () => void;
 }
@@ -28,6 +32,8 @@ export class MasterOffice {
   isMaster = false;
   private isWriting = false;
   private relievedAt = Number.NEGATIVE_INFINITY;
+  private raise: RaiseInSight | undefined;
+  private isRaising = false;
 
   constructor(private readonly options: MasterOfficeOptions) {}
 
@@ -46,17 +52,22 @@ export class MasterOffice {
   ): Promise<void> {
     const { store, clock, group, serverId, leaderDebounceMs, assigned } = this.options;
     const assignment = ownEntry(view.assignments, group);
-    const { isMaster, term, version } = leadership({ group, serverId, live, assignment, leaderDebounceMs });
+    // Who does not understand what stands in the shards can neither have any nor give them to others of its kind.
+    const needed = formatNeeded(view);
+    const able = live.filter(({ record }) => record.format >= needed);
+    const { isMaster, term, version } = leadership({ group, serverId, live: able, assignment, leaderDebounceMs });
     this.isMaster = isMaster && !degraded;
+    this.raise = this.isMaster ? inSight(this.raise, view, clock.monotonic()) : undefined;
     if (!this.isMaster || this.isWriting) return;
-    const nodes = live.filter(({ record }) => record.group === group).map(({ record }) => record);
+    if (assignment?.master === serverId) void this.raiseLineFormat(assignment.term);
+    const nodes = able.filter(({ record }) => record.group === group).map(({ record }) => record);
     const firstShard = groupIndex * slices;
     const current = assignment?.nodes ?? tableOf(nodes, slices, firstShard);
     let table = place({ slices, nodes, current });
     const now = clock.monotonic();
     if (isSame(table, current) && now - this.relievedAt >= RELIEF_EVERY_MS) {
-      const able = nodes.filter((node) => node.state === 'up' && node.types.length > 0);
-      const relieved = able.length > 1 ? relieve({ nodes: able, table, firstShard }) : table;
+      const running = nodes.filter((node) => node.state === 'up' && node.types.length > 0);
+      const relieved = running.length > 1 ? relieve({ nodes: running, table, firstShard }) : table;
       if (!isSame(relieved, table)) {
         this.relievedAt = now;
         table = relieved;
@@ -70,6 +81,21 @@ export class MasterOffice {
       // The next look decides again.
     } finally {
       this.isWriting = false;
+    }
+  }
+
+  private async raiseLineFormat(term: number): Promise<void> {
+    const { store, clock, group, serverId, heartbeatMs, raised } = this.options;
+    const { raise } = this;
+    if (raise === undefined || this.isRaising || !isRaiseDue(raise, clock.monotonic(), heartbeatMs)) return;
+    const { lineFormat } = raise;
+    this.isRaising = true;
+    try {
+      if (await store.raiseLineFormat(group, { term, master: serverId, lineFormat })) raised(lineFormat);
+    } catch {
+      // The next look tries again.
+    } finally {
+      this.isRaising = false;
     }
   }
 }

@@ -8,6 +8,7 @@ import {
   BindingConflictError,
   type ClusterStore,
   type ClusterView,
+  type LineFormatRaise,
   type NodeRecord,
   type Rejection,
 } from './cluster-store.js';
@@ -19,6 +20,7 @@ export class MemoryClusterState {
   readonly groupOfType = new Map<string, string>();
   readonly namesOfType = new Map<string, Set<string>>();
   readonly assignments = new Map<string, Assignment>();
+  lineFormat = 1;
 }
 
 export interface MemoryClusterStoreOptions {
@@ -63,10 +65,11 @@ export class MemoryClusterStore implements ClusterStore {
   ): Promise<ClusterView & Rejection> {
     this.checkStarted();
     const stored = this.state.nodes.get(record.serverId);
-    const rejected =
+    const isTaken =
       stored !== undefined &&
       stored.incarnation !== record.incarnation &&
       (stored.incarnation !== replaces?.incarnation || stored.beat !== replaces.beat);
+    const rejected = isTaken || record.format < this.state.lineFormat;
     if (!rejected) this.state.nodes.set(record.serverId, structuredClone(record));
     return { ...this.read(), rejected };
   }
@@ -94,8 +97,18 @@ export class MemoryClusterStore implements ClusterStore {
     return follows;
   }
 
+  async raiseLineFormat(group: string, { term, master, lineFormat }: LineFormatRaise): Promise<boolean> {
+    this.checkStarted();
+    const { state } = this;
+    const stored = state.assignments.get(group);
+    if (stored?.term !== term || stored.master !== master) return false;
+    if ([...state.nodes.values()].some(({ format }) => format < lineFormat)) return false;
+    state.lineFormat = Math.max(state.lineFormat, lineFormat);
+    return true;
+  }
+
   private read(): ClusterView {
-    const { nodes, groups, groupOfType, namesOfType, assignments } = this.state;
+    const { nodes, groups, groupOfType, namesOfType, assignments, lineFormat } = this.state;
     return structuredClone({
       nodes: [...nodes.values()].sort((a, b) => (a.serverId < b.serverId ? -1 : 1)),
       bindings: groups.map((group, index) => ({
@@ -109,6 +122,7 @@ export class MemoryClusterStore implements ClusterStore {
         ),
       })),
       assignments: Object.fromEntries(assignments),
+      lineFormat,
     });
   }
 

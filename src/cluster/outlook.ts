@@ -5,6 +5,7 @@
 
 import { ownEntry } from '../runtime/own-entry.js';
 import type { Assignment, ClusterView, NodeRecord } from './cluster-store.js';
+import { formatNeeded } from './line-format-raise.js';
 import { liveMembers, type Member, type MembershipState } from './membership.js';
 import { Routes } from './routes.js';
 
@@ -16,7 +17,7 @@ export interface Division {
 }
 
 export class Outlook {
-  view: ClusterView = { nodes: [], bindings: [], assignments: {} };
+  view: ClusterView = { nodes: [], bindings: [], assignments: {}, lineFormat: 1 };
   live: readonly Member[] = [];
   routes = new Routes(1);
   /** Entity types that some live node has too many dead letters of (M17). */
@@ -78,9 +79,11 @@ export class Outlook {
     return this.view.nodes.find(({ serverId }) => serverId === owner);
   }
 
-  /** What this node is to own, and what other nodes that are up are to own. */
+  /** What this node is to own, and what other nodes are to own that are up and understand what stands in the shards. */
   division(groupIndex: number): Division {
-    const up = new Set(this.live.filter(({ record }) => record.state === 'up').map(({ record }) => record.serverId));
+    const needed = formatNeeded(this.view);
+    const able = this.live.filter(({ record }) => record.state === 'up' && record.format >= needed);
+    const up = new Set(able.map(({ record }) => record.serverId));
     const wanted = new Set<number>();
     const elsewhere = new Set<number>();
     this.assignment?.nodes.forEach((node, slice) => {

@@ -2,21 +2,20 @@
 import type { HandlerTable } from '../entity/handler-table.js';
 import type { NodeShare } from '../entity/node-share.js';
 import type { ResolvedConfig } from '../runtime/config.js';
+import type { SharedWal } from '../wal/shared-wal.js';
 import type { NodeRecord } from './cluster-store.js';
 import type { Tenure } from './tenure.js';
 
-/** Newest format of store and wire that this version writes. */
-const FORMAT = 1;
-
 export interface OwnRecordOptions {
   readonly config: ResolvedConfig;
+  readonly wal: Pick<SharedWal, 'lineFormatMax' | 'lineFormatMet'>;
   readonly handlers: HandlerTable;
   readonly share: NodeShare;
   readonly tenures: readonly Tenure[];
   readonly who: Pick<NodeRecord, 'serverId' | 'incarnation' | 'group' | 'state' | 'version'>;
 }
 
-export function ownRecord({ config, handlers, share, tenures, who }: OwnRecordOptions): Omit<NodeRecord, 'beat'> {
+export function ownRecord({ config, wal, handlers, share, tenures, who }: OwnRecordOptions): Omit<NodeRecord, 'beat'> {
   const full = share.fullTypes((type) => config.entityType(type).deadLettersMax);
   return {
     ...who,
@@ -26,7 +25,8 @@ export function ownRecord({ config, handlers, share, tenures, who }: OwnRecordOp
     ),
     types: handlers.entityTypes(),
     ...(full.length > 0 && { full }),
-    format: FORMAT,
+    format: wal.lineFormatMax ?? 1,
+    ...((wal.lineFormatMet ?? 1) > 1 && { lineFormat: wal.lineFormatMet }),
   };
 }
 

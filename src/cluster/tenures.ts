@@ -4,7 +4,7 @@
  *
  * Owns: the tenures and the proofs. It has no timer: the node's upkeep calls `upkeep` and `look`.
  */
-import { type OpenClaim, ShardHeldError, type SharedWal, type SignOfLife } from '../wal/shared-wal.js';
+import { LineFormatError, type OpenClaim, ShardHeldError, type SharedWal, type SignOfLife } from '../wal/shared-wal.js';
 import { StoreUnavailableError } from '../wal/wal.js';
 import { OpeningGuard } from './opening-guard.js';
 import type { Division } from './outlook.js';
@@ -32,6 +32,8 @@ export interface TenuresOptions extends Omit<TenureOptions, 'shard' | 'claim' | 
 
 /** After an opening that failed, or a move that a running handler prevented, it is tried again this much later. */
 const AGAIN_MS = 1_000;
+/** The same after an opening that only a newer version could make. */
+const UNREADABLE_AGAIN_MS = 30_000;
 /**
  * A move that waits for a handler holds up every entity of its shard (I9). So it first waits for this long, milliseconds,
  * then for twice as long with each try, and in between the shard goes on for several times as long.
@@ -214,6 +216,12 @@ export class Tenures {
       if (this.tenures.get(shard) === tenure) this.tenures.delete(shard);
       this.watch = epochMet(this.watch, shard, tenure.epoch);
       if (error instanceof ShardHeldError) return;
+      if (error instanceof LineFormatError) {
+        // The master gives it to others as soon as this node's record tells of the format.
+        this.notBefore.set(shard, runtime.clock.monotonic() + UNREADABLE_AGAIN_MS);
+        this.options.logger.warn(`Shard ${shard} is left to other nodes. ${error.message}`);
+        return;
+      }
       this.notBefore.set(shard, runtime.clock.monotonic() + AGAIN_MS);
       this.options.logger.warn(
         `Shard ${shard} could not be opened here; it is tried again. ${error instanceof Error ? error.message : ''}`,

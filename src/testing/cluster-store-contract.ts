@@ -69,7 +69,7 @@ const cases: readonly Case[] = [
   {
     name: 'begins with nobody, nothing bound and nothing assigned',
     async check(cluster) {
-      same(await (await cluster.node()).view(), { nodes: [], bindings: [], assignments: {} });
+      same(await (await cluster.node()).view(), { nodes: [], bindings: [], assignments: {}, lineFormat: 1 });
     },
   },
   {
@@ -77,7 +77,7 @@ const cases: readonly Case[] = [
     async check(cluster) {
       const [a, b] = [await cluster.node(), await cluster.node()];
       const first = record('a');
-      same(await a.beat(first), { nodes: [first], bindings: [], assignments: {}, rejected: false });
+      same(await a.beat(first), { nodes: [first], bindings: [], assignments: {}, lineFormat: 1, rejected: false });
       const second = record('b', { shards: {}, types: [], state: 'sender', load: 0 });
       const seen = await b.beat(second);
       same(seen.nodes, [first, second]);
@@ -105,7 +105,7 @@ const cases: readonly Case[] = [
       const first = record('a', { beat: 7 });
       await a.beat(first);
       const twin = record('a', { incarnation: 'a-life-2' });
-      same(await b.beat(twin), { nodes: [first], bindings: [], assignments: {}, rejected: true });
+      same(await b.beat(twin), { nodes: [first], bindings: [], assignments: {}, lineFormat: 1, rejected: true });
       same((await a.beat(record('a', { beat: 8 }))).rejected, false);
     },
   },
@@ -242,6 +242,46 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: 'raises the format of lines for the master of this term, and when every record understands it',
+    async check(cluster) {
+      const [a, b] = [await cluster.node(), await cluster.node()];
+      const raise = { term: 1, master: 'a', lineFormat: 2 };
+      same(await a.raiseLineFormat('bank', raise), false);
+      await a.assign('bank', table());
+      await a.beat(record('a', { format: 2 }));
+      await b.beat(record('b', { format: 1, state: 'sender' }));
+      same(await a.raiseLineFormat('bank', raise), false);
+      await b.beat(record('b', { beat: 2, format: 3, lineFormat: 2 }));
+      for (const refused of [
+        { ...raise, master: 'b' },
+        { ...raise, term: 2 },
+        { ...raise, lineFormat: 3 },
+      ])
+        same(await b.raiseLineFormat('bank', refused), false);
+      same(await a.raiseLineFormat('shop', raise), false);
+      same((await b.view()).lineFormat, 1);
+      same(await a.raiseLineFormat('bank', raise), true);
+      same(await a.raiseLineFormat('bank', raise), true);
+      same((await b.view()).lineFormat, 2);
+      same((await a.beat(record('a', { beat: 2, format: 2 }))).lineFormat, 2);
+    },
+  },
+  {
+    name: 'takes no beat of a node that does not understand the lines, and tells it what they are',
+    async check(cluster) {
+      const [a, b] = [await cluster.node(), await cluster.node()];
+      await a.assign('bank', table());
+      const first = record('a', { format: 2 });
+      await a.beat(first);
+      await a.raiseLineFormat('bank', { term: 1, master: 'a', lineFormat: 2 });
+      for (const old of [record('b'), record('a', { beat: 2 })]) {
+        const { rejected, lineFormat, nodes } = await b.beat(old);
+        same([rejected, lineFormat, nodes], [true, 2, [first]]);
+      }
+      same((await b.beat(record('b', { format: 3 }))).rejected, false);
+    },
+  },
+  {
     name: 'gives what nobody can change through it: views are copies',
     async check(cluster) {
       const a = await cluster.node();
@@ -271,6 +311,7 @@ const cases: readonly Case[] = [
         () => a.bind('bank', {}),
         () => a.leave('a', 'a-life-1'),
         () => a.assign('bank', table()),
+        () => a.raiseLineFormat('bank', { term: 1, master: 'a', lineFormat: 2 }),
       ]) {
         await assert.rejects(late, { name: 'StoreUnavailableError' });
       }

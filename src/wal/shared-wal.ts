@@ -11,7 +11,8 @@ export interface SharedWal extends Wal {
    * As `Wal.open`, for one who respects the present owner. Opens a shard that has no owner, one whose owner is
    * `incarnation` itself, or one whose sign of life is still `claim.silent`, checked in one step with the opening.
    * Without a claim: opens whatever is there (tools and tests).
-   * @throws ShardHeldError when the shard has an owner that was not silent.
+   * @throws ShardHeldError when the shard has an owner that was not silent. LineFormatError when the shard's lines are of a
+   *   newer format than this node understands; nothing was changed then.
    */
   open(shard: number, incarnation: string, claim?: OpenClaim): Promise<OpenedShard>;
   /**
@@ -38,6 +39,12 @@ export interface SharedWal extends Wal {
    * in without a look first, if the store confirms them. A store that has no use for it leaves it out.
    */
   hinted?(shard: number, offers: readonly string[]): void;
+  /** The newest format of lines that this node reads and writes. Absent: the first, and the store knows no other. */
+  readonly lineFormatMax?: number | undefined;
+  /** The newest format of lines that it has met in the store, also in a shard that it could not open. Absent: the first. */
+  readonly lineFormatMet?: number | undefined;
+  /** All live nodes understand this format of lines: from now on it is written, if this node understands it, too. */
+  useLineFormat?(lineFormat: number): void;
   /** What was offered and cannot be taken into the line, newest first, at most `limit`. */
   quarantine(shard: number, limit: number): Promise<readonly QuarantinedOffer[]>;
 }
@@ -84,6 +91,25 @@ export class ShardHeldError extends Error {
   ) {
     super(`Shard ${shard} is held by node "${sign.node}" with epoch ${sign.epoch}, which gave a sign of life.`);
   }
+}
+
+/** A newer version has written to the shard what this one does not understand: it is for others to open. */
+export class LineFormatError extends Error {
+  override readonly name = 'LineFormatError';
+  constructor(
+    readonly shard: number,
+    readonly lineFormat: number,
+    readonly lineFormatMax: number,
+  ) {
+    super(
+      `The lines of shard ${shard} are of format ${lineFormat}, and this node understands formats up to ${lineFormatMax}. A node of a newer version has to open it.`,
+    );
+  }
+}
+
+/** For the operator of a node that does not understand what the store's lines are written in. */
+export function lineFormatText(lineFormat: number, lineFormatMax: number): string {
+  return `The lines of this store are of format ${lineFormat}, and this node understands formats up to ${lineFormatMax}: newer nodes have raised it, after which older ones cannot come back. Start this node with the version that the others have, or a newer one.`;
 }
 
 /** The shard has as many pending messages as it may have; nothing of the offer was taken. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { RedisClusterStore } from '../../src/cluster/transport/redis/redis-cluster-store.js';
 import { type ClusterStoreFactory, clusterStoreContractCases } from '../../src/testing/cluster-store-contract.js';
+import { clusterKeys } from '../../src/wal/redis/keys.js';
 import type { RedisClient } from '../../src/wal/redis/scripts.js';
 import { Clients } from '../redis/clients.js';
 import { RedisCluster, RedisServer } from '../redis/harness.mjs';
@@ -15,7 +16,10 @@ function factoryOn(connect: () => Promise<RedisClient>): ClusterStoreFactory {
       const made: RedisClusterStore[] = [];
       return {
         node: async () => {
-          const store = new RedisClusterStore({ client: await connect(), keyPrefix });
+          const client = await connect();
+          // As a node does before, with the write-ahead log: without a store, there is no format to raise.
+          await client.hset(clusterKeys(keyPrefix).meta, 'format', '1');
+          const store = new RedisClusterStore({ client, keyPrefix });
           made.push(store);
           await store.start();
           return store;

@@ -26,13 +26,15 @@ afterAll(async () => {
   await servers.dispose();
 });
 
-const factory = redisFactory(() => client);
+/** Every script of either format is used. */
+const LINES = 'format 1, then 2';
+const factory = redisFactory(() => client, { verifyLineOrder: true }, LINES);
 
 describe('the WAL contract on a Redis Cluster', () => {
   it.each(walContractCases())('$name', (promise) => promise.run(factory));
 
   it.each(sharedWalContractCases())('$name', (promise) =>
-    promise.run(sharedRedisFactory(() => clients.cluster(servers.nodes))),
+    promise.run(sharedRedisFactory(() => clients.cluster(servers.nodes), LINES)),
   );
 
   it('answers generated sequences as the model does (I1-I7)', { timeout: 120_000 }, async () => {

@@ -14,7 +14,7 @@ import { openShard } from '../../src/wal/shard-state.js';
 import type { Offer, RetentionOptions } from '../../src/wal/wal.js';
 import { Clients } from '../redis/clients.js';
 import { RedisServer } from '../redis/harness.mjs';
-import { redisFactory } from '../redis/redis-wals.js';
+import { LINES_UNDER_TEST, redisFactory } from '../redis/redis-wals.js';
 import { OwnIds } from './own-ids.js';
 import { promised } from './trusting-owner.js';
 
@@ -41,7 +41,9 @@ async function runSequence(seed: number, ownIds: boolean): Promise<void> {
   const clock = new ContractClock();
   const store = new MemoryStore();
   const model = new MemoryWal({ clock, store, retention: RETENTION });
-  const stored = await redisFactory(() => client, {}).create({ clock, retention: RETENTION, clusterId: 'generated' });
+  const lines = LINES_UNDER_TEST[seed % LINES_UNDER_TEST.length];
+  const factory = redisFactory(() => client, {}, lines);
+  const stored = await factory.create({ clock, retention: RETENTION, clusterId: 'generated' });
   try {
     await model.start();
     let wal = stored.wal;

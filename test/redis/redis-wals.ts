@@ -4,9 +4,30 @@ import type { WalFactory } from '../../src/testing/wal-contract.js';
 import type { SharedWalFactory } from '../../src/testing/wal-contract-shared.js';
 import { clusterKeys } from '../../src/wal/redis/keys.js';
 import { RedisWal, type RedisWalOptions } from '../../src/wal/redis/redis-wal.js';
-import { OFFERS_TAKEN_MAX } from '../../src/wal/wal.js';
+import { type CommitAnswer, type CommitRequest, OFFERS_TAKEN_MAX } from '../../src/wal/wal.js';
 
 let stores = 0;
+
+/** What lines are written in: one of the formats, or the first until the second commit and the second from then on. */
+export const LINES_UNDER_TEST = ['format 1', 'format 2', 'format 1, then 2'] as const;
+export type LinesUnderTest = (typeof LINES_UNDER_TEST)[number];
+
+/** A store whose nodes understand the second format when some commits are made. */
+class RaisedWal extends RedisWal {
+  #commits = 0;
+
+  override async commit(request: CommitRequest): Promise<CommitAnswer> {
+    const answer = await super.commit(request);
+    this.#commits += 1;
+    if (this.#commits === 2) this.useLineFormat(2);
+    return answer;
+  }
+}
+
+function makeWal(lines: LinesUnderTest, options: RedisWalOptions): RedisWal {
+  if (lines === 'format 1, then 2') return new RaisedWal(options);
+  return new RedisWal({ ...options, newLineFormat: lines === 'format 2' ? 2 : 1 });
+}
 
 /** A prefix that no other store of this process has. */
 export function freshPrefix(): string {
@@ -18,13 +39,14 @@ export function freshPrefix(): string {
 export function redisFactory(
   client: () => Redis | Cluster,
   more: Partial<RedisWalOptions> = { verifyLineOrder: true },
+  lines: LinesUnderTest = 'format 1',
 ): WalFactory {
   return {
     async create({ clock, retention, clusterId }) {
       const keyPrefix = freshPrefix();
       const opened: RedisWal[] = [];
       const open = async (): Promise<RedisWal> => {
-        const wal = new RedisWal({
+        const wal = makeWal(lines, {
           client: client(),
           keyPrefix,
           slices: 1,
@@ -52,12 +74,15 @@ export function redisFactory(
 }
 
 /** Two nodes on one store, each with a client of its own. */
-export function sharedRedisFactory(makeClient: () => Promise<Redis | Cluster>): SharedWalFactory {
+export function sharedRedisFactory(
+  makeClient: () => Promise<Redis | Cluster>,
+  lines: LinesUnderTest = 'format 1',
+): SharedWalFactory {
   return {
     async create(options) {
       const keyPrefix = freshPrefix();
       const make = async (): Promise<RedisWal> => {
-        const wal = new RedisWal({ ...options, client: await makeClient(), keyPrefix, slices: 2, wakes: false });
+        const wal = makeWal(lines, { ...options, client: await makeClient(), keyPrefix, slices: 2, wakes: false });
         await wal.start();
         return wal;
       };

@@ -1,5 +1,12 @@
 /** The cluster store as a process of the simulated cluster sees it: every call goes over its connection. */
-import type { Assignment, ClusterStore, ClusterView, NodeRecord, Rejection } from '../../cluster/cluster-store.js';
+import type {
+  Assignment,
+  ClusterStore,
+  ClusterView,
+  LineFormatRaise,
+  NodeRecord,
+  Rejection,
+} from '../../cluster/cluster-store.js';
 import type { SimulatedConnection } from './simulated-connection.js';
 
 export class SimulatedClusterStore implements ClusterStore {
@@ -27,5 +34,8 @@ export class SimulatedClusterStore implements ClusterStore {
   }
   assign(group: string, assignment: Assignment): Promise<boolean> {
     return this.connection.call('assign', () => this.server.assign(group, assignment));
+  }
+  raiseLineFormat(group: string, raise: LineFormatRaise): Promise<boolean> {
+    return this.connection.call('raiseLineFormat', () => this.server.raiseLineFormat(group, raise));
   }
 }

@@ -1,5 +1,5 @@
 /** What the server and the connection say when something fails, as the port's errors. */
-import { ShardFullError, ShardHeldError } from '../shared-wal.js';
+import { LineFormatError, ShardFullError, ShardHeldError } from '../shared-wal.js';
 import { CommitNumberError, IllegalTransitionError, StaleEpochError, StoreUnavailableError } from '../wal.js';
 
 /** The server refused before it ran anything, and may do it later. The last two: WAIT, when the primary becomes a replica. */
@@ -45,6 +45,7 @@ function isOurs(error: unknown): error is Error {
     error instanceof CommitNumberError ||
     error instanceof IllegalTransitionError ||
     error instanceof ShardHeldError ||
+    error instanceof LineFormatError ||
     error instanceof ShardFullError ||
     error instanceof RangeError
   );

@@ -10,6 +10,7 @@ import {
   type Body,
   bodyOf,
   bodyText,
+  bodyTextIn,
   type Corpse,
   type Held,
   headText,
@@ -67,6 +68,15 @@ const byName = <V>(
 
 const parse = <V>(text: string): V => JSON.parse(text) as V;
 
+function bodyInHeadOf(text: string): Body | undefined {
+  const body = bodyTextIn(text);
+  return body === undefined ? undefined : bodyOf(body);
+}
+
+function notWritten(): never {
+  throw new Error('A body in a head is written with its head.');
+}
+
 export const LAYOUTS = {
   heads: byNumber<Held>(
     (keys) => keys.heads,
@@ -74,6 +84,8 @@ export const LAYOUTS = {
     (text, seq) => heldOf(seq, text, null),
   ),
   bodies: byNumber<Body>((keys) => keys.bodies, bodyText, bodyOf),
+  /** Bodies that stand in their heads: only read by this. */
+  bodiesInHeads: byNumber<Body | undefined>((keys) => keys.heads, notWritten, bodyInHeadOf),
   pasts: byNumber<readonly AttemptRecord[]>((keys) => keys.pasts, JSON.stringify, parse),
   pointers: byName<Pointer>((keys) => keys.ids, pointerText, pointerOf),
   messageIds: byName<string>(
@@ -141,6 +153,7 @@ export interface KeptTime {
 export class Facts {
   readonly heads = new FactTable(LAYOUTS.heads);
   readonly bodies = new FactTable(LAYOUTS.bodies);
+  readonly bodiesInHeads = new FactTable(LAYOUTS.bodiesInHeads);
   readonly pasts = new FactTable(LAYOUTS.pasts);
   readonly pointers = new FactTable(LAYOUTS.pointers);
   readonly messageIds = new FactTable(LAYOUTS.messageIds);
@@ -174,6 +187,7 @@ export class Facts {
     const fetches = [
       this.heads,
       this.bodies,
+      this.bodiesInHeads,
       this.pasts,
       this.pointers,
       this.messageIds,

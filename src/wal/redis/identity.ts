@@ -1,15 +1,20 @@
 /** What a store is: made once, checked by everyone who starts, and looked after while it runs. */
 
+import { lineFormatText } from '../shared-wal.js';
 import { fatalRedisError, redisError } from './errors.js';
 import { clusterKeys, shardKeys } from './keys.js';
+import { LINE_FORMAT_MIN, lineFormatOf } from './line-format.js';
 import { SLICES_DEFAULT } from './options.js';
 import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
 
+/** Of what everybody sees of a store, producers in other languages too; lines have a format of their own. */
 export const FORMAT_VERSION = 1;
 
 export interface StoreIdentity {
   readonly clusterId: string;
   readonly slices: number;
+  /** The format that lines are written in. */
+  readonly lineFormat: number;
 }
 
 export interface IdentityOptions {
@@ -17,6 +22,9 @@ export interface IdentityOptions {
   readonly prefix: string;
   /** Undefined: what the store has. */
   readonly slices: number | undefined;
+  /** The newest format of lines that this node understands, and the one that a new store begins with. */
+  readonly lineFormatMax: number;
+  readonly newLineFormat: number;
   readonly newClusterId: () => string;
   readonly now: () => number;
 }
@@ -26,6 +34,8 @@ export async function startStore({
   client,
   prefix,
   slices,
+  lineFormatMax,
+  newLineFormat,
   newClusterId,
   now,
 }: IdentityOptions): Promise<StoreIdentity> {
@@ -40,6 +50,7 @@ export async function startStore({
     const made = [
       ...['format', String(FORMAT_VERSION), 'clusterId', newClusterId()],
       ...['slices', String(slices ?? SLICES_DEFAULT), 'madeAt', String(now())],
+      ...(newLineFormat > LINE_FORMAT_MIN ? ['lineFormat', String(newLineFormat)] : []),
     ];
     fields = pairsOf((await runScript(client, SCRIPTS.makeStore, [meta], made)) as string[]);
   } catch (error) {
@@ -63,7 +74,9 @@ export async function startStore({
       `The store under the prefix "${prefix}" was made with ${stored} shards, and this node is configured with ${slices}. The number is fixed when the store is made: configure ${stored}.`,
     );
   }
-  return { clusterId, slices: stored };
+  const lineFormat = lineFormatOf(fields.get('lineFormat'));
+  if (!(lineFormat <= lineFormatMax)) throw fatalRedisError(lineFormatText(lineFormat, lineFormatMax));
+  return { clusterId, slices: stored, lineFormat };
 }
 
 /** Whether this is still the same store. Throws when it is gone or another one. */

@@ -5,6 +5,7 @@ import type { AttemptRecord, Outcome, PendingState, StoredMessage, Transition, V
 import { IllegalTransitionError } from '../wal.js';
 import { dueMember, reminderMember } from './delayed-members.js';
 import { Miss } from './facts.js';
+import { standsInHead } from './line-format.js';
 import { isPolled, replyText, WAITER_TTL_MS } from './polled-replies.js';
 import { type Held, numberInId, type Pointer } from './records.js';
 import type { Work } from './work.js';
@@ -58,7 +59,8 @@ export function appendToLine(work: Work, message: StoredMessage): void {
   const { kind, headers, payload, enqueuedAt, replayOf, recurrence, lastRunId } = message;
   work.numbers.nextSeq = seq + 1;
   work.numbers.inLine += 1;
-  work.bodies.set(seq, { enqueuedAt, kind, headers, replayOf, recurrence, lastRunId, payload });
+  const body = { enqueuedAt, kind, headers, replayOf, recurrence, lastRunId, payload };
+  work.bodies.set(seq, body);
   work.put({
     seq,
     id,
@@ -74,6 +76,7 @@ export function appendToLine(work: Work, message: StoredMessage): void {
     replyTo,
     hasPast: false,
     indexed,
+    bodyInHead: standsInHead(body, work.lineFormat),
   });
   if (indexed) work.pointers.set(id, { seq });
   rememberMessageId(work, message);

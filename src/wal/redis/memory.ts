@@ -18,6 +18,7 @@ export const SEEN_AGAIN_MS = 300_000;
 
 export interface MemoryContent {
   readonly numbers: RedisShardNumbers;
+  readonly lineFormat: number;
   readonly started: readonly Held[];
   readonly paused: readonly (readonly [string, PausedLine])[];
   readonly letterTypes: Readonly<Record<string, number>>;
@@ -41,6 +42,7 @@ export interface Place {
 /** What a commit changed of all this. */
 export interface AppliedWork {
   readonly numbers: RedisShardNumbers;
+  readonly lineFormat: number;
   readonly firstNewSeq: number;
   readonly highestPlain: number;
   readonly highestOther: number;
@@ -55,6 +57,8 @@ export interface AppliedWork {
 
 export class OwnerMemory {
   numbers: RedisShardNumbers;
+  /** The shard's: what its line may hold. */
+  lineFormat: number;
   /** All messages that are dispatched. */
   readonly started: Map<number, Held>;
   readonly paused: Map<string, PausedLine>;
@@ -80,6 +84,7 @@ export class OwnerMemory {
     all?: readonly Held[],
   ) {
     this.numbers = content.numbers;
+    this.lineFormat = content.lineFormat;
     this.started = new Map(content.started.map((held) => [held.seq, held]));
     this.paused = new Map(content.paused);
     this.letterTypes = new Map(Object.entries(content.letterTypes));
@@ -119,6 +124,7 @@ export class OwnerMemory {
   /** The server has applied this. */
   take(work: AppliedWork): void {
     this.numbers = work.numbers;
+    this.lineFormat = work.lineFormat;
     this.highestPlain = work.highestPlain;
     this.highestOther = work.highestOther;
     for (const [seq, held] of work.line) {

@@ -45,6 +45,13 @@ export interface RedisWalOptions {
   readonly clock?: Clock | undefined;
   /** For measuring and for the first guess of the server's time. Default: the system's. */
   readonly localClock?: Clock | undefined;
+  /** The newest format of lines that this node is to understand. Default: all that there are. For tests of deploys. */
+  readonly lineFormatMax?: number | undefined;
+  /**
+   * The format of lines in a new store. Default 1, since nodes of an older version may be about to start beside this one: the
+   * master raises it. For tests.
+   */
+  readonly newLineFormat?: number | undefined;
   /** Name of a new store. Default: a random one. */
   readonly clusterId?: string | undefined;
   /** A failure of the start-up checks that can be lived with goes here. Default: the process's warnings. */

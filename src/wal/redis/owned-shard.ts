@@ -47,6 +47,8 @@ export interface ShardContext {
   readonly keysOf: (shard: number) => ShardKeys;
   /** Where commits tell verdicts; undefined: their owner does. */
   readonly tellsOn: ClusterChannels | undefined;
+  /** What the store's lines are written in now, as far as this node knows. */
+  lineFormat(): number;
   /** The server's time; undefined when a test's clock tells it. */
   readonly serverTime: StoreTime | undefined;
   now(): number;
@@ -249,7 +251,8 @@ export class OwnedShard {
   ): Promise<Try | 'settled'> {
     for (let round = 0; round < NO_FACTS_ROUNDS_MAX; round++) {
       const { memory, context } = this;
-      const work = new Work({ memory, facts, now: context.now(), retention: context.rules, tracksLines });
+      const lineFormat = Math.max(memory.lineFormat, context.lineFormat());
+      const work = new Work({ memory, facts, now: context.now(), retention: context.rules, tracksLines, lineFormat });
       try {
         const answer = act(work);
         this.#tags += 1;

@@ -5,11 +5,13 @@ import type { AttemptRecord, DeadLetter, ShardCounts, StoredMessage } from '../t
 import type { DeadLetterFilterQuery, DeadLetterQuery, DeadLetterRef, PausedLine, StatusRecord } from '../wal.js';
 import { LAYOUTS } from './facts.js';
 import { bucketOf, type ShardKeys } from './keys.js';
+import { lineFormatOf } from './line-format.js';
 import { Listing } from './listing.js';
 import type { OutboxNumber } from './memory.js';
 import { countsOf, numbersOf, type RedisShardNumbers } from './numbers.js';
 import {
   bodyOf,
+  bodyTextIn,
   type Held,
   heldOf,
   type LetterHead,
@@ -29,6 +31,7 @@ const PAGE = 1_000;
 /** Small things that a new owner needs. */
 export interface SmallState {
   readonly numbers: RedisShardNumbers;
+  readonly lineFormat: number;
   readonly number: number;
   readonly epoch: string;
   readonly incarnation: string;
@@ -79,7 +82,7 @@ export class ShardReads {
   async small(): Promise<SmallState> {
     const { keys } = this;
     const [meta, run, paused, types, due, outboxNumbers, outbox, blocked] = (await this.#together([
-      ['hmget', keys.meta, 'numbers', 'number', 'epoch', 'incarnation'],
+      ['hmget', keys.meta, 'numbers', 'number', 'epoch', 'incarnation', 'format'],
       ['hgetall', keys.run],
       ['hgetall', keys.paused],
       ['hgetall', keys.letterTypes],
@@ -91,6 +94,7 @@ export class ShardReads {
     return {
       numbers: numbersOf(meta[0]),
       number: Number(meta[1] ?? 0),
+      lineFormat: lineFormatOf(meta[4]),
       epoch: meta[2] ?? '0',
       incarnation: meta[3] ?? '',
       run: new Map(entriesOf(run).map(([seq, attempt]) => [Number(seq), attempt])),
@@ -140,8 +144,9 @@ export class ShardReads {
       ])) as (string | null)[][];
       for (const [index, seq] of places.entries()) {
         const head = heads?.[index] ?? null;
-        const body = bodies?.[index] ?? null;
-        if (head === null || body === null) continue;
+        if (head === null) continue;
+        const body = bodyTextIn(head) ?? bodies?.[index] ?? null;
+        if (body === null) continue;
         const past = pasts?.[index] ?? null;
         const history = past === null ? [] : (JSON.parse(past) as AttemptRecord[]);
         found.push(messageOf(heldOf(seq, head, running?.[index] ?? null), bodyOf(body), history));

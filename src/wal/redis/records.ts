@@ -13,6 +13,8 @@ export interface Held extends MessageHead {
   readonly hasPast: boolean;
   /** Whether its id is in the hash of ids, because it does not tell the place. */
   readonly indexed: boolean;
+  /** Whether its body stands in its head's text. */
+  readonly bodyInHead: boolean;
 }
 
 /** The rest of it, which never changes. */
@@ -79,7 +81,7 @@ function quoteFrequent(text: string): string {
   return known;
 }
 
-/** A message that is dispatched is written as if it waited; its attempt is in the hash `run`. */
+/** Without its body. A message that is dispatched is written as if it waited; its attempt is in the hash `run`. */
 export function headText(held: Held): string {
   const names = `[${JSON.stringify(held.id)},${quoteFrequent(held.entityType)},${JSON.stringify(held.entityId)},${quoteFrequent(held.name)}`;
   const flags = (held.state === 'blocked' ? BLOCKED : 0) + (held.hasPast ? HAS_PAST : 0) + (held.indexed ? INDEXED : 0);
@@ -107,8 +109,20 @@ type HeadTuple = [
   replyTo?: string | null,
 ];
 
+/** A body that stands in a head follows the head's own text behind the first line break. */
+export function headWithBodyText(held: Held, body: Body): string {
+  return `${headText(held)}\n${bodyText(body)}`;
+}
+
+/** The text of the body that stands in a head; undefined when it stands apart. */
+export function bodyTextIn(head: string): string | undefined {
+  const border = head.indexOf('\n');
+  return border < 0 ? undefined : head.slice(border + 1);
+}
+
 /** @param running the attempt in `run`, when the message is dispatched. */
 export function heldOf(seq: number, text: string, running: string | null): Held {
+  const border = text.indexOf('\n');
   const [
     id,
     entityType,
@@ -121,7 +135,7 @@ export function heldOf(seq: number, text: string, running: string | null): Held 
     flags = 0,
     messageId,
     replyTo,
-  ] = JSON.parse(text) as HeadTuple;
+  ] = JSON.parse(border < 0 ? text : text.slice(0, border)) as HeadTuple;
   const state: PendingState = running !== null ? 'dispatched' : (flags & BLOCKED) !== 0 ? 'blocked' : 'enqueued';
   return {
     seq,
@@ -138,6 +152,7 @@ export function heldOf(seq: number, text: string, running: string | null): Held 
     replyTo: replyTo ?? undefined,
     hasPast: (flags & HAS_PAST) !== 0,
     indexed: (flags & INDEXED) !== 0,
+    bodyInHead: border >= 0,
   };
 }
 

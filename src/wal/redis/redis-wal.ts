@@ -10,7 +10,7 @@
 import { systemRuntime } from '../../runtime/runtime.js';
 import { copyOffer } from '../offered-transition.js';
 import { ownerIdPrefix } from '../owner-ids.js';
-import { type OpenClaim, ShardFullError, type SharedWal, type SignOfLife } from '../shared-wal.js';
+import { LineFormatError, type OpenClaim, ShardFullError, type SharedWal, type SignOfLife } from '../shared-wal.js';
 import {
   type CommitAnswer,
   type CommitRequest,
@@ -27,6 +27,7 @@ import { redisError } from './errors.js';
 import { HINTED_BYTES_MAX, wakeText } from './hints.js';
 import { checkIdentity, FORMAT_VERSION, readClusterId, type StoreIdentity, startStore } from './identity.js';
 import { type ClusterChannels, clusterChannels, DEFAULT_KEY_PREFIX, type ShardKeys, shardKeys } from './keys.js';
+import { LINE_FORMAT_MAX, LINE_FORMAT_MIN } from './line-format.js';
 import { OwnerMemory } from './memory.js';
 import { countsOf } from './numbers.js';
 import { openOnServer } from './opening.js';
@@ -66,6 +67,10 @@ export class RedisWal extends RedisWalReads implements SharedWal {
   readonly #offersTakenMax: number;
   readonly #replication: Replication | undefined;
   readonly #time: StoreTime | undefined;
+  readonly lineFormatMax: number;
+  /** What all nodes understand, as far as this one knows. Never goes back: what stands in a line stays. */
+  #lineFormat = LINE_FORMAT_MIN;
+  #lineFormatMet = LINE_FORMAT_MIN;
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
 
@@ -80,6 +85,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     this.#offersTakenMax = options.offersTakenMax ?? REDIS_OFFERS_TAKEN_MAX;
     this.#time = options.clock === undefined ? new StoreTime(options.localClock ?? systemRuntime.clock) : undefined;
     this.#replication = replicationOf(options);
+    this.lineFormatMax = options.lineFormatMax ?? LINE_FORMAT_MAX;
   }
 
   get description(): StoreDescription {
@@ -113,6 +119,15 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     this.#running = undefined;
   }
 
+  get lineFormatMet(): number {
+    return this.#lineFormatMet;
+  }
+
+  useLineFormat(lineFormat: number): void {
+    this.#met(lineFormat);
+    if (lineFormat > this.#lineFormat && lineFormat <= this.lineFormatMax) this.#lineFormat = lineFormat;
+  }
+
   async open(shard: number, incarnation: string, claim?: OpenClaim): Promise<OpenedShard> {
     const { identity, context } = this.#started();
     const known = this.#shard(shard);
@@ -122,13 +137,19 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     checkIdentity(this.#prefix, identity, await this.#read(() => readClusterId(this.#client, this.#prefix)));
     // While replicas are away no opening could be proven, and each try would count as one that no owner survived (M13).
     await context.proven();
-    const { epoch, former } = await this.#ask(
-      () => openOnServer(this.#client, keys, { shard, incarnation, claim }),
-      true,
+    const formats = { lineFormat: this.#lineFormat, lineFormatMax: this.lineFormatMax };
+    const opening = { shard, incarnation, claim, ...formats };
+    const { epoch, former } = await this.#ask(() => openOnServer(this.#client, keys, opening), true).catch(
+      (error: unknown) => {
+        if (error instanceof LineFormatError) this.#met(error.lineFormat);
+        throw error;
+      },
     );
     await context.proven();
     const { owned, small, started } = await this.#takeOver(known, { shard, epoch, incarnation }, true);
     known.owned = owned;
+    // Where the raise was lost with a server and this shard was not, it still holds.
+    this.useLineFormat(small.lineFormat);
     const { numbers, paused, letterTypes, nextDueAt } = small;
     return {
       epoch,
@@ -253,9 +274,12 @@ export class RedisWal extends RedisWalReads implements SharedWal {
       client: this.#client,
       prefix: this.#prefix,
       slices: this.#slices,
+      lineFormatMax: this.lineFormatMax,
+      newLineFormat: this.#options.newLineFormat ?? LINE_FORMAT_MIN,
       newClusterId: () => clusterId ?? systemRuntime.freshId(),
       now: () => local.now(),
     });
+    this.useLineFormat(identity.lineFormat);
     const time = this.#time;
     if (time !== undefined) {
       const sentAt = time.monotonic();
@@ -278,6 +302,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
         offerBytesMax: this.#options.offerBytesMax ?? OFFER_BYTES_MAX,
         slices: identity.slices,
         keysOf: (shard) => shardKeys(this.#prefix, shard),
+        lineFormat: () => this.#lineFormat,
         serverTime: time,
         now: time === undefined ? () => local.now() : () => time.now(),
         // Nobody may hear of what is not proven (M10).
@@ -299,6 +324,8 @@ export class RedisWal extends RedisWalReads implements SharedWal {
       const small = await reads.small();
       if (small.epoch !== String(claim.epoch) || small.incarnation !== claim.incarnation)
         throw new StaleEpochError(claim.shard, claim.epoch, Number(small.epoch));
+      if (!(small.lineFormat <= this.lineFormatMax))
+        throw new LineFormatError(claim.shard, small.lineFormat, this.lineFormatMax);
       const started = await reads.held([...small.run.keys()].sort((left, right) => left - right));
       const all = this.#options.verifyLineOrder === true ? await reads.scan(0, Number.MAX_SAFE_INTEGER) : undefined;
       const prefix = ownerIdPrefix(identity.clusterId, claim.shard, claim.epoch);
@@ -314,6 +341,10 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     const { owned } = await this.#takeOver(known, { shard, epoch, incarnation }, false);
     known.owned = owned;
     return owned;
+  }
+
+  #met(lineFormat: number): void {
+    if (lineFormat > this.#lineFormatMet) this.#lineFormatMet = lineFormat;
   }
 
   #started(): Running {

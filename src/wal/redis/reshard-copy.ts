@@ -9,7 +9,7 @@ import { LAYOUTS } from './facts.js';
 import { bucketOf, type ShardKeys } from './keys.js';
 import { numbersOf } from './numbers.js';
 import { ShardReads } from './reads.js';
-import type { Held, LetterHead } from './records.js';
+import { bodyTextIn, type Held, type LetterHead } from './records.js';
 import type { RedisClient } from './scripts.js';
 import type { StagedShard } from './staged-shard.js';
 import { fromField } from './text.js';
@@ -54,11 +54,7 @@ async function copyLine(options: CopyOptions, keys: ShardKeys): Promise<void> {
   for (let after = 0; ; ) {
     const page = await reads.scan(after, MESSAGES_AT_ONCE);
     if (page.length === 0) return;
-    const bodies = await fieldsOf(
-      client,
-      keys.bodies,
-      page.map(({ seq }) => seq),
-    );
+    const bodies = await bodyTextsOf(client, keys, page);
     const pasts = await fieldsOf(
       client,
       keys.pasts,
@@ -73,6 +69,26 @@ async function copyLine(options: CopyOptions, keys: ShardKeys): Promise<void> {
     await flushFull(options.targets);
     after = (page.at(-1) as Held).seq;
   }
+}
+
+/** The bodies of messages, as texts, from wherever they stand. */
+async function bodyTextsOf(
+  client: RedisClient,
+  keys: ShardKeys,
+  page: readonly Held[],
+): Promise<ReadonlyMap<number, string>> {
+  const placesOf = (inHead: boolean): readonly number[] =>
+    page.filter(({ bodyInHead }) => bodyInHead === inHead).map(({ seq }) => seq);
+  const [heads, apart] = await Promise.all([
+    fieldsOf(client, keys.heads, placesOf(true)),
+    fieldsOf(client, keys.bodies, placesOf(false)),
+  ]);
+  const texts = new Map(apart);
+  for (const [seq, head] of heads) {
+    const body = bodyTextIn(head);
+    if (body !== undefined) texts.set(seq, body);
+  }
+  return texts;
 }
 
 async function copyDelayed(options: CopyOptions, keys: ShardKeys): Promise<void> {

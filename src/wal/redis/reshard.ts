@@ -12,6 +12,7 @@ import { ShardHeldError, type SignOfLife } from '../shared-wal.js';
 import { redisError } from './errors.js';
 import { FORMAT_VERSION } from './identity.js';
 import { clusterKeys, type ShardKeys, shardKeys, shardKeysByKind } from './keys.js';
+import { LINE_FORMAT_MIN, lineFormatOf } from './line-format.js';
 import { CLOSE_STORE, OPEN_STORE, SWITCH_SHARD } from './lua/reshard.js';
 import { numbersOf } from './numbers.js';
 import { quarantineText } from './offers.js';
@@ -314,7 +315,7 @@ class Reshard {
     return {
       epoch: Math.max(0, ...signs.map(({ epoch }) => epoch)) + 1,
       beat: Math.max(0, ...signs.map(({ beat }) => beat)) + 1,
-      format: formats.find((format) => format !== null) ?? String(FORMAT_VERSION),
+      format: String(Math.max(LINE_FORMAT_MIN, ...formats.map(lineFormatOf))),
     };
   }
 

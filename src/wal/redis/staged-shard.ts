@@ -42,7 +42,7 @@ export class StagedShard {
     private readonly client: RedisClient,
   ) {}
 
-  /** The next message of the line. Its body and past are copied as they are. */
+  /** The next message of the line. Its body and past are copied as they are, and the body stays where it stands. */
   addMessage(held: Held, body: string, past: string | undefined): void {
     const { numbers } = this;
     const seq = numbers.nextSeq;
@@ -52,8 +52,9 @@ export class StagedShard {
     numbers.nextSeq += 1;
     numbers.inLine += 1;
     const { heads, bodies, pasts, run } = this.keys;
-    this.#add('HSET', heads[bucket], field, LAYOUTS.heads.encode({ ...held, seq, indexed }));
-    this.#add('HSET', bodies[bucket], field, body);
+    const head = LAYOUTS.heads.encode({ ...held, seq, indexed });
+    this.#add('HSET', heads[bucket], field, held.bodyInHead ? `${head}\n${body}` : head);
+    if (!held.bodyInHead) this.#add('HSET', bodies[bucket], field, body);
     if (past !== undefined) this.#add('HSET', pasts[bucket], field, past);
     if (held.state === 'dispatched') this.#add('HSET', run, field, String(held.attempt));
     if (held.state === 'blocked') this.#add('ZADD', this.keys.blocked, field, field);

@@ -11,6 +11,7 @@ import { checkAppend } from '../shard-arrivals.js';
 import { copyEnvelope, copyError, withRecord } from '../shard-records.js';
 import type { Completion, Outcome, Sent, StoredMessage, Transition } from '../transition.js';
 import { IllegalTransitionError } from '../wal.js';
+import { standsInHead } from './line-format.js';
 import {
   addDelayed,
   appendToLine,
@@ -147,7 +148,8 @@ export function append(work: Work, transition: Of<'append'>): Outcome {
   }
   const indexed = numberInId(id) !== seq;
   numbers.inLine += 1;
-  work.bodies.set(seq, bodyOfEnvelope(envelope, now));
+  const body = bodyOfEnvelope(envelope, now);
+  work.bodies.set(seq, body);
   work.put({
     seq,
     id,
@@ -163,6 +165,7 @@ export function append(work: Work, transition: Of<'append'>): Outcome {
     replyTo: envelope.replyTo,
     hasPast: false,
     indexed,
+    bodyInHead: standsInHead(body, work.lineFormat),
   });
   if (indexed) work.pointers.set(id, { seq });
   if (messageId !== undefined) rememberMessageId(work, envelope);

@@ -40,6 +40,8 @@ export interface WorkOptions {
   readonly retention: ShardRules;
   /** Whether the commit has appends that want to start at once. */
   readonly tracksLines: boolean;
+  /** What new messages are written in; not lower than the shard's. */
+  readonly lineFormat: number;
 }
 
 export class Work {
@@ -47,6 +49,7 @@ export class Work {
   readonly facts: Facts;
   readonly now: number;
   readonly retention: ShardRules;
+  readonly lineFormat: number;
   readonly numbers: RedisShardNumbers;
   /** No message of the stored shard has this place or a higher one. */
   readonly firstNewSeq: number;
@@ -93,11 +96,12 @@ export class Work {
   readonly #joined = new Map<EntityKey, number>();
   readonly #joinedKeys = new Map<number, EntityKey>();
 
-  constructor({ memory, facts, now, retention, tracksLines }: WorkOptions) {
+  constructor({ memory, facts, now, retention, tracksLines, lineFormat }: WorkOptions) {
     this.memory = memory;
     this.facts = facts;
     this.now = now;
     this.retention = retention;
+    this.lineFormat = lineFormat;
     this.numbers = { ...memory.numbers };
     this.firstNewSeq = memory.numbers.nextSeq;
     this.highestPlain = memory.highestPlain;
@@ -138,7 +142,8 @@ export class Work {
   }
 
   message(held: Held): StoredMessage {
-    const body = this.bodies.get(held.seq);
+    const { seq, bodyInHead } = held;
+    const body = this.bodies.changes.get(seq) ?? (bodyInHead ? this.facts.bodiesInHeads : this.facts.bodies).get(seq);
     const past = held.hasPast ? this.pasts.get(held.seq) : undefined;
     if (body === undefined) throw new Error(`The store has lost the content of the message at place ${held.seq}.`);
     return messageOf(held, body, past ?? []);

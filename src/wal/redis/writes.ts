@@ -4,7 +4,7 @@
  */
 import { stateText } from './actor-states.js';
 import { bucketOf, type ShardKeys } from './keys.js';
-import { bodyText, type Held, headText } from './records.js';
+import { type Body, bodyText, type Held, headText, headWithBodyText } from './records.js';
 import { bucketOfName, toField } from './text.js';
 import type { Table, Work } from './work.js';
 
@@ -90,6 +90,8 @@ export class Writes {
   /** Everything that the commit changes. */
   static of(work: Work, shard: ShardKeys, taken: number): Writes {
     const writes = new Writes(shard);
+    // With or before the first message of the newer format, or a reader of the older one could meet it.
+    if (work.lineFormat > work.memory.lineFormat) writes.hset(shard.meta, 'format', String(work.lineFormat));
     if (taken > 0) {
       writes.first('LTRIM', shard.inbox, String(taken), '-1');
       writes.last('LSET', shard.inbox, ['0', '']);
@@ -98,12 +100,13 @@ export class Writes {
     const blocked = new Map<number, number | undefined>();
     for (const [seq, held] of work.line) {
       const before = seq < work.firstNewSeq ? work.stored(seq) : undefined;
-      writeLine(writes, shard, seq, held, before);
+      if (held === undefined) {
+        if (before !== undefined) removeFromLine(writes, shard, seq, before);
+      } else if (before === undefined) writeNew(writes, shard, held, work.bodies.changes.get(seq));
+      else writeLine(writes, shard, held, before);
       const isBlocked = held?.state === 'blocked';
       if (isBlocked !== (before?.state === 'blocked')) blocked.set(seq, isBlocked ? seq : undefined);
     }
-    for (const [seq, body] of work.bodies.changes)
-      if (body !== undefined) writes.hset(shard.bodies[bucketOf(seq)] as string, String(seq), bodyText(body));
     for (const table of [work.pasts, work.delayed, work.letters, work.corpses, work.verdicts])
       writeTable(writes, shard, table as Table<number, unknown>);
     for (const table of [work.pointers, work.messageIds]) writeTable(writes, shard, table as Table<string, unknown>);
@@ -155,29 +158,40 @@ function writeOutbox(writes: Writes, shard: ShardKeys, { outgoing, relayed, outb
   writes.last('LSET', shard.outbox, ['0', '']);
 }
 
-function writeLine(
-  writes: Writes,
-  shard: ShardKeys,
-  seq: number,
-  held: Held | undefined,
-  before: Held | undefined,
-): void {
+function removeFromLine(writes: Writes, shard: ShardKeys, seq: number, before: Held): void {
   const bucket = bucketOf(seq);
   const field = String(seq);
-  if (held === undefined) {
-    if (before === undefined) return;
-    writes.hdel(shard.heads[bucket] as string, field);
-    writes.hdel(shard.bodies[bucket] as string, field);
-    if (before.state === 'dispatched') writes.hdel(shard.run, field);
-    if (before.hasPast) writes.hdel(shard.pasts[bucket] as string, field);
-    return;
+  writes.hdel(shard.heads[bucket] as string, field);
+  if (!before.bodyInHead) writes.hdel(shard.bodies[bucket] as string, field);
+  if (before.state === 'dispatched') writes.hdel(shard.run, field);
+  if (before.hasPast) writes.hdel(shard.pasts[bucket] as string, field);
+}
+
+function writeNew(writes: Writes, shard: ShardKeys, held: Held, body: Body | undefined): void {
+  if (body === undefined) throw new Error(`The message at place ${held.seq} is new and has no content.`);
+  const bucket = bucketOf(held.seq);
+  const field = String(held.seq);
+  const heads = shard.heads[bucket] as string;
+  if (held.bodyInHead) writes.hset(heads, field, headWithBodyText(held, body));
+  else {
+    writes.hset(heads, field, headText(held));
+    writes.hset(shard.bodies[bucket] as string, field, bodyText(body));
   }
-  if (before === undefined || isOtherHead(before, held))
-    writes.hset(shard.heads[bucket] as string, field, headText(held));
+  if (held.state === 'dispatched') writes.hset(shard.run, field, String(held.attempt));
+}
+
+function writeLine(writes: Writes, shard: ShardKeys, held: Held, before: Held): void {
+  const field = String(held.seq);
+  if (isOtherHead(before, held)) {
+    const heads = shard.heads[bucketOf(held.seq)] as string;
+    // The owner does not have the body: the server keeps what stands behind the line break.
+    if (held.bodyInHead) writes.last('REHEAD', heads, [field, headText(held)]);
+    else writes.hset(heads, field, headText(held));
+  }
   if (held.state === 'dispatched') {
-    if (before?.state !== 'dispatched' || before.attempt !== held.attempt)
+    if (before.state !== 'dispatched' || before.attempt !== held.attempt)
       writes.hset(shard.run, field, String(held.attempt));
-  } else if (before?.state === 'dispatched') writes.hdel(shard.run, field);
+  } else if (before.state === 'dispatched') writes.hdel(shard.run, field);
 }
 
 /** Whether the texts of the heads differ. */

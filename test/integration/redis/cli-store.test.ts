@@ -174,6 +174,7 @@ describe('the command line on Redis', () => {
     const { stdout } = await run('nodes', '--watch', '300');
     expect(stdout).toMatch(/node-1.*up, master.*yes/);
     expect(stdout).toContain('node-1: 0 2, node-2: 1, nobody: 3');
+    expect(stdout).toContain('Lines are written in format 1.');
   });
 
   it('finds its store by the environment as well', async () => {

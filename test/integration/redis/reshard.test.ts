@@ -23,6 +23,8 @@ async function fullStore(client: ConstructorParameters<typeof TestStore>[0], sli
     const entityType = TYPES[group]!;
     await store.cluster.bind(name, { [entityType]: ['Step'] });
     for (const [index, entityId] of ENTITIES.entries()) {
+      // From here on lines hold both formats.
+      if (index === 6) store.wal.useLineFormat(2);
       const step = (id: string) => ({ id: `${name}-${entityId}-${id}`, entityType, entityId, payload: { id } });
       const shard = store.shardOf(group, entityType, entityId);
       await store.fail(group, step('dead'));

@@ -97,6 +97,26 @@ describe('a store whose answers get lost', () => {
     expect((await commit(3, append(2))).outcomes).toEqual([{ type: 'appended', seq: 2, dispatched: false }]);
   });
 
+  it('knows whether the try that was applied has raised the format of lines, whichever it was (M1)', async () => {
+    const { commit, append } = await opened();
+    // Written in the first format; the same commit again would be in the second.
+    await lost(() => commit(2, append(1)));
+    wal.useLineFormat(2);
+    expect((await commit(2, append(1))).outcomes).toMatchObject([{ type: 'appended', seq: 1 }]);
+    await lost(() => commit(3, append(2)));
+    expect((await commit(3, append(2))).outcomes).toMatchObject([{ type: 'appended', seq: 2 }]);
+    const error = { name: 'Error', message: 'no' };
+    for (const [index, seq] of [1, 2].entries()) {
+      await commit(4 + 2 * index, { type: 'dispatch', seq });
+      await commit(5 + 2 * index, { type: 'retry', seq, delayMs: 0, error });
+    }
+    const found = await direct.load(0, [1, 2]);
+    expect(found.map(({ id, attempt, payload }) => [attempt, payload === contractMessage(id).payload])).toEqual([
+      [1, true],
+      [1, true],
+    ]);
+  });
+
   it('applies a commit that never arrived when it is sent again', async () => {
     const { epoch } = await wal.open(0, 'me');
     const request = {

@@ -1,5 +1,5 @@
 /**
- * The cluster store on a Redis or Valkey server: three hashes in one slot and one script per call, so a heartbeat is one
+ * The cluster store on a Redis or Valkey server: four hashes in one slot and one script per call, so a heartbeat is one
  * round trip. What stands there may have been written by anyone: entries that are no records are skipped and counted.
  *
  * The client is the caller's: it is connected before `start` and closed after `stop`, and it gives up a command that is
@@ -19,10 +19,12 @@ import {
   type ClusterStore,
   type ClusterView,
   type GroupBinding,
+  type LineFormatRaise,
   type NodeRecord,
   type Rejection,
 } from '../../cluster-store.js';
 import { ASSIGN, BIND } from './lua/groups.js';
+import { RAISE_LINE_FORMAT } from './lua/line-format.js';
 import { BEAT, LEAVE, PREPARE, VIEW } from './lua/nodes.js';
 
 export interface RedisClusterStoreOptions {
@@ -43,6 +45,7 @@ const scripts = {
   view: script(VIEW),
   leave: script(LEAVE),
   assign: script(ASSIGN),
+  raiseLineFormat: script(RAISE_LINE_FORMAT),
 };
 
 /** The bindings as they were read last, and the text by which the server tells whether they changed. */
@@ -59,6 +62,7 @@ export class RedisClusterStore implements ClusterStore {
   private readonly nodesKey: string;
   private readonly groupsKey: string;
   private readonly assignmentsKey: string;
+  private readonly metaKey: string;
   private isStarted = false;
   private known = UNKNOWN_BINDINGS;
   private skippedEntries = 0;
@@ -69,6 +73,7 @@ export class RedisClusterStore implements ClusterStore {
     this.nodesKey = keys.nodes;
     this.groupsKey = keys.groups;
     this.assignmentsKey = keys.assignments;
+    this.metaKey = keys.meta;
   }
 
   /** Entries that the last read could not use: written by a stranger or damaged. */
@@ -80,7 +85,7 @@ export class RedisClusterStore implements ClusterStore {
     if (this.isStarted) return;
     this.isStarted = true;
     try {
-      await this.run(scripts.prepare, this.allKeys(), []);
+      await this.run(scripts.prepare, [this.nodesKey, this.groupsKey, this.assignmentsKey], []);
     } catch (error) {
       this.isStarted = false;
       throw error;
@@ -113,17 +118,15 @@ export class RedisClusterStore implements ClusterStore {
       replaces?.incarnation ?? '',
       replaces === undefined ? '' : String(replaces.beat),
       known.token,
+      String(record.format),
     ]);
     return this.read(answer, known);
   }
 
   async view(): Promise<ClusterView> {
     const { known } = this;
-    const { nodes, bindings, assignments } = this.read(
-      await this.run(scripts.view, this.allKeys(), [known.token]),
-      known,
-    );
-    return { nodes, bindings, assignments };
+    const { rejected: _, ...view } = this.read(await this.run(scripts.view, this.allKeys(), [known.token]), known);
+    return view;
   }
 
   async leave(serverId: string, incarnation: string, beat?: number): Promise<void> {
@@ -136,8 +139,13 @@ export class RedisClusterStore implements ClusterStore {
     return (await this.run(scripts.assign, [this.assignmentsKey], args)) === 1;
   }
 
+  async raiseLineFormat(group: string, { term, master, lineFormat }: LineFormatRaise): Promise<boolean> {
+    const keys = [this.nodesKey, this.assignmentsKey, this.metaKey];
+    return (await this.run(scripts.raiseLineFormat, keys, [group, String(term), master, String(lineFormat)])) === 1;
+  }
+
   private allKeys(): readonly string[] {
-    return [this.nodesKey, this.groupsKey, this.assignmentsKey];
+    return [this.nodesKey, this.groupsKey, this.assignmentsKey, this.metaKey];
   }
 
   private async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
@@ -151,7 +159,7 @@ export class RedisClusterStore implements ClusterStore {
 
   /** `known`: what the call told the server that it has. Another call may have read newer bindings since. */
   private read(answer: unknown, known: KnownBindings): ClusterView & Rejection {
-    const [rejected, token, nodeTexts, assignmentTexts, bindingTexts] = listOf(answer);
+    const [rejected, token, nodeTexts, assignmentTexts, bindingTexts, lineFormat] = listOf(answer);
     let skipped = 0;
     const nodes: NodeRecord[] = [];
     for (const [serverId, text] of fieldsOf(nodeTexts)) {
@@ -174,6 +182,7 @@ export class RedisClusterStore implements ClusterStore {
       nodes: nodes.sort((a, b) => (a.serverId < b.serverId ? -1 : 1)),
       bindings: bound.bindings,
       assignments: Object.fromEntries(assignments),
+      lineFormat: Number(lineFormat ?? 1),
       rejected: rejected === 1,
     };
   }

@@ -12,7 +12,7 @@ import { NOW, PEEK } from './parts.js';
  *   14 how many offers the writes take in; 15 whether there may be more (0): if there are, they must be looked at first.
  *   16 how many of those offers are only hearsay, then so many texts: the inbox must begin with them.
  *   From there: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest;
- *   `PUBLISH` has a channel and a text instead of a key, and what becomes of it does not matter.
+ *   `REHEAD` gives a message another head and leaves the body that stands in it; `PUBLISH` has a channel and a text instead of a key, and what becomes of it does not matter.
  * Answers: {0, beat, time, offers left, types, offers} done, the last two only when there are any: they may be taken in by
  *   the next commit without another look; {1, epoch} stale; {2, number, tag} another number is stored;
  *   {3, types, offers, offers in the inbox} look at these first; {4, time} now is too far off. All but 0 changed nothing.
@@ -53,6 +53,9 @@ while at <= last do
       redis.call('LTRIM', key, extra, -1)
       redis.call('LSET', key, 0, '')
     end
+  elseif command == 'REHEAD' then
+    local old = redis.call('HGET', key, ARGV[at + 3]) or ''
+    redis.call('HSET', key, ARGV[at + 3], ARGV[at + 4] .. string.sub(old, string.find(old, '\\n', 1, true) or #old + 1))
   else
     redis.call(command, key, unpack(ARGV, at + 3, at + 2 + count))
   end

@@ -7,16 +7,21 @@ import { OWNED } from './parts.js';
  * KEYS: 1 meta, then all keys of the shard: hashes, sorted sets, lists, sets.
  * ARGV: 1 incarnation, 2 node, 3 whether the present owner is respected (1), 4 its epoch, 5 incarnation, 6 beat as they
  *   were when it was seen to be silent (empty: it was not), 7 lowest epoch, 8 to 10 how many hashes, sorted sets and
- *   lists there are, 11 format of the shard.
- * Answers: {0, epoch, former incarnation} done; {1, epoch, incarnation, node, beat, openings} it is held; {2, format} another
- *   format; {3, key, type} a key holds something else. All but 0 changed nothing.
+ *   lists there are, 11 format that its lines get at least, 12 the newest one that the opener understands.
+ * Answers: {0, epoch, former incarnation} done; {1, epoch, incarnation, node, beat, openings} it is held; {2, format} its
+ *   lines are newer; {3, key, type} a key holds something else. All but 0 changed nothing.
  * Writes: meta, with a delete first, so that a full memory keeps nobody from taking over; in a new shard a sentinel in
  *   every key, so that none of them is ever absent (a cluster answers TRYAGAIN for an absent key while its slot moves).
  */
 export const OPEN = `
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'incarnation', 'node', 'beat', 'format', 'openings')
 local epoch, incarnation, beat = meta[1] or '0', meta[2] or '', meta[4] or '0'
-if meta[5] and meta[5] ~= ARGV[11] then return {2, meta[5]} end
+local format = tonumber(ARGV[11])
+if meta[5] then
+  local stored = tonumber(meta[5])
+  if not stored or stored > tonumber(ARGV[12]) then return {2, meta[5]} end
+  format = math.max(format, stored)
+end
 if ARGV[3] == '1' and incarnation ~= '' and incarnation ~= ARGV[1] then
   if epoch ~= ARGV[4] or incarnation ~= ARGV[5] or beat ~= ARGV[6] then
     return {1, epoch, incarnation, meta[3] or '', beat, meta[6] or '0'}
@@ -45,7 +50,7 @@ local clock = redis.call('TIME')
 local next = math.max(tonumber(epoch) + 1, tonumber(ARGV[7]), tonumber(clock[1]) * 1000000 + tonumber(clock[2]))
 local raised = string.format('%.0f', next)
 redis.call('HSET', KEYS[1], 'epoch', raised, 'incarnation', ARGV[1], 'node', ARGV[2],
-  'beat', string.format('%.0f', tonumber(beat) + 1), 'number', '0', 'tag', '', 'format', ARGV[11],
+  'beat', string.format('%.0f', tonumber(beat) + 1), 'number', '0', 'tag', '', 'format', string.format('%.0f', format),
   'openings', string.format('%.0f', tonumber(meta[6] or '0') + 1))
 return {0, raised, incarnation}
 `;

@@ -10,12 +10,16 @@
  * nobody could ever empty it: a delete goes first, after which the server lets the rest of a script through.
  */
 
-/** `reply(rejected)`: everything, the bindings only when they changed since `known` (a text that an earlier answer had). */
-const REPLY = `local function reply(rejected, known)
+/**
+ * `lineFormat()` of the store; the first one where `meta` does not say. `reply(rejected)`: everything, the bindings only when
+ * they changed since `known` (a text that an earlier answer had).
+ */
+const REPLY = `local function lineFormat() return tonumber(redis.call('HGET', KEYS[4], 'lineFormat') or '1') end
+local function reply(rejected, known)
   local token = redis.call('HGET', KEYS[2], '') or ''
   local bindings = {}
   if token == '' or token ~= known then bindings = redis.call('HGETALL', KEYS[2]) end
-  return {rejected, token, redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[3]), bindings}
+  return {rejected, token, redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[3]), bindings, lineFormat()}
 end`;
 
 /** `life(text)`: incarnation and beat of a record as texts, or nil when it is none: then anyone may replace it. */
@@ -41,13 +45,15 @@ return 1
 /**
  * Writes a node's record and reads everything.
  *
- * KEYS: 1 nodes, 2 groups, 3 assignments. ARGV: 1 serverId, 2 incarnation, 3 the record, 4 and 5 incarnation and beat that
- * it replaces (empty: none), 6 the bindings' text that the caller has. Answers: {1 when rejected else 0, the bindings'
- * text, nodes, assignments, bindings or nothing}. Writes: nodes, unless rejected.
+ * KEYS: 1 nodes, 2 groups, 3 assignments, 4 the cluster's meta. ARGV: 1 serverId, 2 incarnation, 3 the record, 4 and 5
+ * incarnation and beat that it replaces (empty: none), 6 the bindings' text that the caller has, 7 the newest format of lines
+ * that the node understands. Answers: {1 when rejected else 0, the bindings' text, nodes, assignments, bindings or nothing,
+ * the store's format of lines}. Writes: nodes, unless rejected.
  */
 export const BEAT = `
 ${REPLY}
 ${LIFE}
+if tonumber(ARGV[7]) < lineFormat() then return reply(1, ARGV[6]) end
 local stored = redis.call('HGET', KEYS[1], ARGV[1])
 if stored then
   local incarnation, beat = life(stored)
