@@ -12,7 +12,8 @@ import { NOW, PEEK } from './parts.js';
  *   14 how many offers the writes take in; 15 whether there may be more (0): if there are, they must be looked at first.
  *   16 how many of those offers are only hearsay, then so many texts: the inbox must begin with them.
  *   From there: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest;
- *   `REHEAD` gives a message another head and leaves the body that stands in it; `PUBLISH` has a channel and a text instead of a key, and what becomes of it does not matter.
+ *   `REHEAD` gives a message another head and leaves the body that stands in it;
+ *   `PUBLISH` has a channel and a text instead of a key, and what becomes of it does not matter.
  * Answers: {0, beat, time, offers left, types, offers} done, the last two only when there are any: they may be taken in by
  *   the next commit without another look; {1, epoch} stale; {2, number, tag} another number is stored;
  *   {3, types, offers, offers in the inbox} look at these first; {4, time} now is too far off. All but 0 changed nothing.
