@@ -11,7 +11,6 @@ import {
   CommitNumberError,
   type CommitRequest,
   IllegalTransitionError,
-  type ShardRules,
   StaleEpochError,
   StoreUnavailableError,
 } from '../wal.js';
@@ -20,41 +19,22 @@ import { redisError } from './errors.js';
 import { Facts, Miss } from './facts.js';
 import { type Forgettable, findForgettable, forget } from './forgetting.js';
 import { toldOf, verdictTexts } from './hints.js';
-import type { ClusterChannels, ShardKeys } from './keys.js';
+import { InboxView, type ShownInbox } from './inbox-view.js';
+import type { ShardKeys } from './keys.js';
 import type { OwnerMemory } from './memory.js';
 import { numbersText } from './numbers.js';
-import { type InboxEntry, readEntry, type ShownEntry } from './offers.js';
+import type { ShownEntry } from './offers.js';
 import { PEEK_BYTES_MAX } from './options.js';
 import type { Held } from './records.js';
-import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
+import { runScript, SCRIPTS } from './scripts.js';
 import { forgetSessions, noteUntimed } from './sessions.js';
-import type { StoreTime } from './store-time.js';
+import type { ShardContext } from './shard-context.js';
 import { Work } from './work.js';
 import { Writes } from './writes.js';
 
 /** How far the guess of the server's time may be off, milliseconds; doubled with each refusal. */
 const CLOCK_TOLERANCE_MS = 500;
 const NO_FACTS_ROUNDS_MAX = 50;
-
-/** What several owned shards share. */
-export interface ShardContext {
-  readonly client: RedisClient;
-  readonly rules: ShardRules;
-  readonly offersTakenMax: number;
-  readonly offerBytesMax: number;
-  /** Slices of each service group. */
-  readonly slices: number;
-  readonly keysOf: (shard: number) => ShardKeys;
-  /** Where commits tell verdicts; undefined: their owner does. */
-  readonly tellsOn: ClusterChannels | undefined;
-  /** What the store's lines are written in now, as far as this node knows. */
-  lineFormat(): number;
-  /** The server's time; undefined when a test's clock tells it. */
-  readonly serverTime: StoreTime | undefined;
-  now(): number;
-  /** What was applied is proven as far as the durability level asks. */
-  proven(): Promise<void>;
-}
 
 interface Claim {
   readonly shard: number;
@@ -76,12 +56,7 @@ export class OwnedShard {
   #lost: Try[] = [];
   #tags = 0;
   #madeIds = 0;
-  /** Offers that the last commit's answer showed. Only this owner takes any out, so they are still the first. */
-  #shown: Inbox | undefined;
-  /** Texts with which the inbox is said to begin. */
-  #hinted: readonly string[] | undefined;
-  /** Entity types that the shard has at least. */
-  #types: ReadonlySet<string> = new Set();
+  readonly #inbox: InboxView;
   /** Where the search for sessions without times goes on. */
   #untimed = '0';
   #turn: Promise<unknown> = Promise.resolve();
@@ -96,6 +71,16 @@ export class OwnedShard {
     number: number,
   ) {
     this.#number = number;
+    this.#inbox = new InboxView({
+      bytesMax: context.offerBytesMax,
+      shard: claim.shard,
+      slices: context.slices,
+      newId: () => {
+        this.#madeIds += 1;
+        // With the commit's number, because another life of this store object may have counted from 1, too.
+        return `${memory.idPrefix}o.${(this.#number + 1).toString(36)}.${this.#madeIds.toString(36)}`;
+      },
+    });
   }
 
   get number(): number {
@@ -116,7 +101,7 @@ export class OwnedShard {
 
   /** The inbox is said to begin with these. */
   hinted(offers: readonly string[]): void {
-    this.#hinted = offers;
+    this.#inbox.hear(offers);
   }
 
   /** A mark of now, if nothing is under way, for `remember`. */
@@ -150,10 +135,8 @@ export class OwnedShard {
     const joins = grows || transitions.some((transition) => sendsTo(transition, this.claim.shard));
     let toleranceMs = CLOCK_TOLERANCE_MS;
     // An append must not overtake what was offered since the last look; without one, that can wait for the next commit (M2).
-    let inbox = this.#shown ?? this.#inboxOfHint();
+    let inbox = this.#inbox.take();
     let mayLeave = inbox !== undefined && !joins;
-    this.#shown = undefined;
-    this.#hinted = undefined;
     let hasLooked = false;
     const facts = new Facts();
     for (;;) {
@@ -176,7 +159,7 @@ export class OwnedShard {
       switch (reply[0]) {
         case 0:
           if (reply[5] !== undefined)
-            this.#shown = this.#inboxOf(reply[4] as string[], reply[5] as ShownEntry[], Number(reply[3]));
+            this.#inbox.keep([reply[4] as string[], reply[5] as ShownEntry[], Number(reply[3])]);
           this.#applied(work);
           await this.context.proven();
           return {
@@ -189,7 +172,7 @@ export class OwnedShard {
         case 2:
           return this.#elsewhere(request.number, Number(reply[1]), String(reply[2]));
         case 3:
-          inbox = this.#inboxOf(reply[1] as string[], reply[2] as ShownEntry[], Number(reply[3]));
+          inbox = this.#inbox.of([reply[1] as string[], reply[2] as ShownEntry[], Number(reply[3])]);
           hasLooked = true;
           mayLeave = true;
           break;
@@ -381,34 +364,7 @@ export class OwnedShard {
     const { client, offersTakenMax, offerBytesMax } = this.context;
     const args = [offersTakenMax, PEEK_BYTES_MAX, offerBytesMax].map(String);
     const shown = await this.#ask(() => runScript(client, SCRIPTS.peekInbox, [this.keys.inbox, this.keys.types], args));
-    const [types, entries, offers] = shown as [string[], ShownEntry[], number];
-    return this.#inboxOf(types, entries, offers);
-  }
-
-  /** What a hint says of the inbox, unless there is something that only a look can tell. */
-  #inboxOfHint(): Inbox | undefined {
-    if (this.#hinted === undefined) return undefined;
-    const types = this.#types;
-    const entries = this.#entriesOf(this.#hinted);
-    const isKnown = ({ offer }: InboxEntry): boolean =>
-      offer !== undefined && (offer.transition.type !== 'append' || types.has(offer.transition.message.entityType));
-    return entries.every(isKnown) ? { types, entries, left: 0, isHearsay: true } : undefined;
-  }
-
-  #inboxOf(types: readonly string[], shown: readonly ShownEntry[], offers: number): Inbox {
-    this.#types = new Set(types.filter((type) => type !== ''));
-    return { types: this.#types, entries: this.#entriesOf(shown), left: offers - shown.length };
-  }
-
-  #entriesOf(shown: readonly ShownEntry[]): readonly InboxEntry[] {
-    const { offerBytesMax, slices } = this.context;
-    const newId = (): string => {
-      this.#madeIds += 1;
-      // With the commit's number, because another life of this store object may have counted from 1, too.
-      return `${this.memory.idPrefix}o.${(this.#number + 1).toString(36)}.${this.#madeIds.toString(36)}`;
-    };
-    const rules = { bytesMax: offerBytesMax, shard: this.claim.shard, slices, newId };
-    return shown.map((entry) => readEntry(entry, rules));
+    return this.#inbox.of(shown as ShownInbox);
   }
 
   async #ask<T>(act: () => Promise<T>, writes = false): Promise<T> {

@@ -14,8 +14,8 @@ import type {
   ReminderQuery,
   StatusRecord,
 } from '../wal.js';
-import type { ShardContext } from './owned-shard.js';
 import type { ShardReads } from './reads.js';
+import type { ShardContext } from './shard-context.js';
 
 export abstract class RedisWalReads {
   /** Asks the reads of a shard, and tells the store's errors in the port's words. */

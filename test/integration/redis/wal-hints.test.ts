@@ -88,6 +88,7 @@ describe('an offer that finds the inbox empty', () => {
     await commit();
     await offer('s', 2, append('second'));
     await offer('s', 3, append('third'));
+    await expect.poll(() => heard).toHaveLength(3);
     const [one, two, three] = heard.map(({ message }) => message as { readonly offers?: string[] });
     expect(one).toMatchObject({ type: 'wake', shard: 0, offers: [expect.stringContaining('"first"')] });
     expect(two).toMatchObject({ type: 'wake', shard: 0, offers: [expect.stringContaining('"second"')] });
@@ -101,7 +102,7 @@ describe('an offer that finds the inbox empty', () => {
 
   it('stays at home when it is long', async () => {
     await offer('s', 1, append('long', { payload: JSON.stringify('x'.repeat(5_000)) }));
-    expect(heard.map(({ message }) => message)).toEqual([{ type: 'wake', shard: 0 }]);
+    await expect.poll(() => heard.map(({ message }) => message)).toEqual([{ type: 'wake', shard: 0 }]);
   });
 });
 
@@ -217,7 +218,6 @@ describe('a verdict that somebody waits for elsewhere', () => {
     await commit({ ...append('asked', told), dispatch: true });
     const answer = await commit(complete(1));
     expect(answer.told).toEqual(new Map([['asked', 'caller']]));
-    // On the same connection as the subscription nothing can overtake it: what was published before is there.
     await expect.poll(() => heard).toHaveLength(1);
     expect(heard).toEqual([
       {
@@ -254,6 +254,8 @@ describe('a verdict that somebody waits for elsewhere', () => {
     expect((await wal.status(0, 'asked'))?.verdict).toMatchObject({ state: 'completed' });
     await offer('s', 1, append('offered'));
     expect(idsOf(await commit())).toEqual(['offered']);
-    expect(heard).toEqual([]);
+    // The server tells in order: with this one, all that was published before has come.
+    await client.publish(clusterChannels(keyPrefix).node('caller'), '["last"]');
+    await expect.poll(() => heard.map(({ message }) => message)).toEqual(['last']);
   });
 });
