@@ -81,7 +81,9 @@ export function checkOrderOfStart(
   const taken = placeTaken(ledger, x);
   if (taken !== undefined) {
     const y = entity.latestCallStarted.get(latestKey(ledger, seen.event.node, taken.event.node));
-    if (y !== undefined && y !== x && !leftNothing(y, seen) && isBefore(ledger, x, y)) {
+    // A run from before its message was in line is looked at late: what started after it did not overtake it.
+    const wasFirst = y?.firstStart !== undefined && y.firstStart.position < seen.position;
+    if (y !== undefined && y !== x && wasFirst && !leftNothing(y, seen) && isBefore(ledger, x, y)) {
       const retried = x.starts > 0;
       overtook(ledger, y, x, retried ? `${x.id} lost its place with its retry` : 'the line was not kept', [
         y.firstStart,

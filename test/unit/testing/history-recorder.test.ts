@@ -379,6 +379,51 @@ describe('a state-only handler in a history', () => {
     for (const withdrawn of ['cancelled', 'expired'] as const) expect(overtaking(withdrawn)).not.toContain('I4');
   });
 
+  it('may start before it is accepted, and is not overtaken by what starts when it has run (I4)', () => {
+    const early = (
+      ...order: readonly (readonly [type: 'call' | 'start' | 'accept' | 'handled' | 'end', id: string])[]
+    ) => {
+      const sink = new HistoryBuffer();
+      const recorder = new HistoryRecorder({ node: 'a', sink });
+      recorder.start();
+      recorder.record({ type: 'opened', shard: 0, epoch: 1 });
+      const line = { kind: 'command', entityType: 'account', entityId: 'x' } as const;
+      const attempt = { attempt: 1, shard: 0, epoch: 1 } as const;
+      for (const [type, id] of order) {
+        if (type === 'call') recorder.record({ type: 'enqueueCalled', call: id, wait: false, ...line });
+        else if (type === 'start') recorder.record({ type: 'started', id, ...line, ...attempt });
+        else if (type === 'accept') recorder.record({ type: 'accepted', id, call: id, ...line });
+        else if (type === 'handled') recorder.record({ type: 'handlerEnded', id, attempt: 1, ok: true });
+        else {
+          recorder.record({ type: 'dispatched', id, ...attempt });
+          recorder.record({ type: 'ended', id, state: 'completed' });
+        }
+      }
+      return checkHistory(sink.events, rules).violations.map(({ invariant }) => invariant);
+    };
+    const [first, second] = ['m1', 'm2'];
+    const begun = [
+      ['call', first],
+      ['start', first],
+      ['accept', first],
+      ['call', second],
+      ['accept', second],
+    ] as const;
+    const ends = [
+      ['end', first],
+      ['handled', second],
+      ['end', second],
+    ] as const;
+    expect(early(...begun, ['handled', first], ['start', second], ...ends)).not.toContain('I4');
+    const overtaken = [
+      ['call', first],
+      ['accept', first],
+      ['call', second],
+      ['accept', second],
+    ] as const;
+    expect(early(...overtaken, ['start', second], ['handled', second], ['start', first])).toContain('I4');
+  });
+
   it('starts neither twice under one owner, nor after its end was durable, nor more often than it may (I2)', () => {
     const twice = history((recorder, start) => {
       start(1, 1);
