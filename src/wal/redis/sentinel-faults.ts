@@ -15,6 +15,8 @@ const NOT_ALLOWED = /NOPERM/;
 export class SentinelFaults {
   /** What each Sentinel of this round said. */
   #round: string[] = [];
+  /** One of them led to a server since the last round ended: the client goes on behind that one, and not from the first. */
+  #isRest = false;
 
   /** @param server the primary in words. */
   constructor(
@@ -24,16 +26,23 @@ export class SentinelFaults {
     client.on('sentinelError', (error: unknown) => {
       this.#round.push(error instanceof Error ? error.message : String(error));
     });
+    // Only a connection that a Sentinel has led to is closed.
+    client.on('close', () => {
+      this.#round = [];
+      this.#isRest = true;
+    });
   }
 
   /**
-   * The end of a round as an error that says what to do; what is not about Sentinels as it is. Undefined: nothing is new. A
-   * round that begins behind the last Sentinel ends at once, and nobody was asked.
+   * The end of a round as an error that says what to do; what is not about Sentinels as it is. Undefined: nothing is new. The
+   * rest of a round, behind a Sentinel that knew where to go, says nothing: the fault is with where it led.
    */
   explained(error: Error): AtomicQueuesError | Error | undefined {
     if (!ROUND_ENDED.test(error.message)) return error;
     const round = this.#round.splice(0);
-    if (round.length === 0) return undefined;
+    const isRest = this.#isRest;
+    this.#isRest = false;
+    if (isRest || round.length === 0) return undefined;
     const { name, sentinelTLS } = this.client.options;
     const said = (pattern: RegExp): string | undefined => round.find((each) => pattern.test(each));
     if (said(NAME_UNKNOWN) !== undefined) {

@@ -65,7 +65,7 @@ function reasonIn(message: string): string {
 /** How a connection without TLS ends at a port with it, and without an answer, so that nobody can be sure. */
 const BROKEN_OFF = /ECONNRESET|EPIPE|Connection is closed|has not let this client in/;
 /** The other way round: a port without TLS waits for the end of what it takes for a command. */
-const UNANSWERED = /ETIMEDOUT|ECONNRESET|EPIPE|before secure TLS connection|has not let this client in/;
+const UNANSWERED = /ETIMEDOUT|\btimeout\b|ECONNRESET|EPIPE|before secure TLS connection|has not let this client in/;
 
 /** What may be the matter when nothing else is known; a sentence, or nothing. */
 export function tlsHint(message: string, usesTls: boolean): string {

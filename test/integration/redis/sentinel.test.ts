@@ -2,6 +2,7 @@
  * Nodes behind real Sentinels: they go on by themselves after a promotion, and what that may cost is what the page says. And
  * what is said when the Sentinels lead nowhere.
  */
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AtomicQueuesNode, createNode } from '../../../src/bus/node.js';
 import { type AtomicQueuesConfig, resolveConfig } from '../../../src/runtime/config.js';
@@ -283,4 +284,38 @@ describe('Sentinels that lead nowhere', () => {
     expect(nobody.message).toMatch(/^Redis "mymaster" of the Sentinels at 127.*within 1000 ms: no Sentinel answers/);
     for (const { port } of set.nodes) expect(nobody.message).toContain(`to sentinel 127.0.0.1:${port}`);
   }, 60_000);
+
+  it.each([
+    ['does not know the name', '*-1\r\n'],
+    ['wants a password', '-NOAUTH Authentication required.\r\n'],
+  ])('are not to blame for a primary that is away, when only one of them %s', async (_, strange) => {
+    const { port } = await talking('');
+    await endings.pop()?.();
+    const leads = `*2\r\n$9\r\n127.0.0.1\r\n$${String(port).length}\r\n${port}\r\n`;
+    const failure = await refusal(
+      {
+        sentinels: [await talking(strange), await talking(leads), await talking(leads)],
+        name: 'mymaster',
+      },
+      1_500,
+    );
+    expect(failure).toMatchObject({ name: 'StoreUnavailableError', recoverable: true });
+    expect(failure.message).toContain(`ECONNREFUSED 127.0.0.1:${port}`);
+  });
 });
+
+/** What takes itself for a Sentinel, and says this to whoever asks for the primary. */
+async function talking(answer: string): Promise<{ readonly host: string; readonly port: number }> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (data) => {
+      for (const command of data.toString().split(/(?=\*\d+\r\n)/)) {
+        if (/get-master-addr-by-name/i.test(command)) socket.write(answer);
+        else socket.write(/\r\nsentinels\r\n/i.test(command) ? '*0\r\n' : '+OK\r\n');
+      }
+    });
+  });
+  endings.push(() => new Promise((resolve) => server.close(resolve)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+}

@@ -1,5 +1,5 @@
 /** The options `redis` and `cluster`: every way to name a server, the timings, and what does not fit together. */
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { type AtomicQueuesConfig, resolveConfig } from '../../../src/runtime/config.js';
 import { isAtomicQueuesError } from '../../../src/runtime/error.js';
@@ -142,6 +142,14 @@ describe('the option redis', () => {
     const problems = problemsOf(config);
     expect(problems).toHaveLength(1);
     for (const word of words) expect(problems[0]).toContain(word);
+  });
+
+  it('waits for no replicas of a Redis Cluster, also when its client is handed in (M10)', () => {
+    const redis = new Cluster([{ host: 'h' }], { lazyConnect: true });
+    expect(problemsOf({ redis })).toEqual([]);
+    expect(problemsOf({ redis, store: { durability: 'replicated(1)' } })).toEqual([
+      expect.stringContaining('redis is a Redis Cluster; waiting for replicas is not available there yet'),
+    ]);
   });
 
   it('settles how durable a write on Redis is', () => {

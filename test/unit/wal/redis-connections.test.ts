@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { resolveConfig } from '../../../src/runtime/config.js';
 import { systemRuntime } from '../../../src/runtime/runtime.js';
-import { lastingFault } from '../../../src/wal/redis/connection-faults.js';
+import { lastingFault, passingFault } from '../../../src/wal/redis/connection-faults.js';
 import { RedisConnections } from '../../../src/wal/redis/connections.js';
 import { identityChange, identityOf, isVersionAtLeast } from '../../../src/wal/redis/server-identity.js';
 
@@ -76,6 +76,12 @@ describe('faults of connecting', () => {
     for (const passing of ['connect ECONNREFUSED', 'LOADING Redis is loading', 'MASTERDOWN Link with MASTER is down']) {
       expect(of(passing, { code: 'ECONNREFUSED' })).toBeUndefined();
     }
+  });
+
+  it('that pass tell of TLS where a server without it waits for more, also when a Cluster says only that it took long', () => {
+    const slow = Object.assign(new Error('Failed to refresh slots cache.'), { lastNodeError: new Error('timeout') });
+    expect(passingFault(slow, true)).toMatch(/^Failed to refresh slots cache: timeout\. .*leave TLS out \(redis\.tls/);
+    expect(passingFault(slow, false)).toBe('Failed to refresh slots cache: timeout.');
   });
 });
 
