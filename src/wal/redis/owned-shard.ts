@@ -18,9 +18,9 @@ import { answerTo, type Inbox } from './commit-answer.js';
 import { redisError } from './errors.js';
 import { Facts, Miss } from './facts.js';
 import { type Forgettable, findForgettable, forget } from './forgetting.js';
-import { toldOf, verdictTexts } from './hints.js';
+import { areFew, toldOf, verdictTexts } from './hints.js';
 import { InboxView, type ShownInbox } from './inbox-view.js';
-import type { ShardKeys } from './keys.js';
+import type { ClusterChannels, ShardKeys } from './keys.js';
 import type { OwnerMemory } from './memory.js';
 import { numbersText } from './numbers.js';
 import type { ShownEntry } from './offers.js';
@@ -47,6 +47,8 @@ interface Try {
   readonly tag: string;
   readonly work: Work;
   readonly answer: CommitAnswer;
+  /** Where its script tells verdicts; undefined: the owner does. */
+  readonly tellsOn: ClusterChannels | undefined;
 }
 
 export class OwnedShard {
@@ -165,7 +167,7 @@ export class OwnedShard {
           return {
             ...work.answer,
             offersLeft: Number(reply[3]),
-            ...(this.#tells(work.work) && { told: toldOf(work.work.waiters) }),
+            ...(work.tellsOn !== undefined && { told: toldOf(work.work.waiters) }),
           };
         case 1:
           throw this.#stale(reply[1]);
@@ -239,7 +241,7 @@ export class OwnedShard {
       try {
         const answer = act(work);
         this.#tags += 1;
-        return { tag: `${this.#tags}`, work, answer };
+        return { tag: `${this.#tags}`, work, answer, tellsOn: this.#tellsOn(work) };
       } catch (error) {
         if (!(error instanceof Miss)) {
           // What is stored may be the result of this very commit, sent before.
@@ -262,13 +264,13 @@ export class OwnedShard {
       readonly toleranceMs: number;
     },
   ): Promise<readonly unknown[]> {
-    const { work, tag } = attempt;
+    const { work, tag, tellsOn } = attempt;
     const { numbers } = work;
     const { context, claim } = this;
     const takes = how.inbox === undefined ? 0 : how.inbox.entries.length;
     const hearsay = how.inbox?.isHearsay === true ? how.inbox.entries.map(({ text }) => text) : [];
     const writes = Writes.of(work, this.keys, takes);
-    if (context.tellsOn !== undefined && this.#tells(work)) writes.publish(verdictTexts(work.waiters, context.tellsOn));
+    if (tellsOn !== undefined) writes.publish(verdictTexts(work.waiters, tellsOn));
     const args = [
       ...[
         String(claim.epoch),
@@ -299,11 +301,11 @@ export class OwnedShard {
   }
 
   /**
-   * Whether the commit tells verdicts itself. While more is to be done here, what the owner tells afterwards goes out together
-   * with what other commits ended: fewer messages for everyone, and then nobody notices the round trip.
+   * Where a commit tells its verdicts itself. While more is to be done here, the owner tells them afterwards, together with
+   * what other commits ended: fewer messages for everyone, and then nobody notices the round trip.
    */
-  #tells(work: Work): boolean {
-    return this.context.tellsOn !== undefined && work.waiters.length > 0 && work.numbers.inLine === 0;
+  #tellsOn(work: Work): ClusterChannels | undefined {
+    return work.numbers.inLine === 0 && areFew(work.waiters) ? this.context.tellsOn() : undefined;
   }
 
   async #cleanup(limit: number): Promise<number> {

@@ -307,7 +307,8 @@ export class RedisWal extends RedisWalReads implements SharedWal {
         serverTime: time,
         now: time === undefined ? () => local.now() : () => time.now(),
         // Nobody may hear of what is not proven (M10).
-        tellsOn: replication === undefined && this.#options.reachesNodes?.() === true ? this.#channels : undefined,
+        tellsOn: () =>
+          replication === undefined && this.#options.reachesNodes?.() === true ? this.#channels : undefined,
         proven: replication === undefined ? async () => {} : () => replication.proven(),
       },
     };

@@ -13,7 +13,7 @@ export interface ShardContext {
   readonly slices: number;
   readonly keysOf: (shard: number) => ShardKeys;
   /** Where commits tell verdicts; undefined: their owner does. */
-  readonly tellsOn: ClusterChannels | undefined;
+  tellsOn(): ClusterChannels | undefined;
   /** What the store's lines are written in now, as far as this node knows. */
   lineFormat(): number;
   /** The server's time; undefined when a test's clock tells it. */

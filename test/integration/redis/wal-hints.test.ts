@@ -243,6 +243,18 @@ describe('a verdict that somebody waits for elsewhere', () => {
     expect(heard).toMatchObject([{ message: { id: 'last' } }]);
   });
 
+  it('is left to the owner where there are many, or large ones, so that they travel once (M3)', async () => {
+    const ids = Array.from({ length: 17 }, (_, n) => `crowd.${n}`);
+    await commit(...ids.map((id) => ({ ...append(id, { ...told, id, entityId: id }), dispatch: true })));
+    expect((await commit(...ids.map((_, n) => complete(n + 1)))).told).toBeUndefined();
+    await commit({ ...append('large', { ...told, id: 'large' }), dispatch: true });
+    const large = JSON.stringify('x'.repeat(16_384));
+    expect((await commit(complete(18, { reply: large }))).told).toBeUndefined();
+    await commit({ ...append('last', { ...told, id: 'last' }), dispatch: true });
+    expect((await commit(complete(19))).told?.get('last')).toBe('caller');
+    await expect.poll(() => heard).toHaveLength(1);
+  });
+
   it('does no harm to the commit where the server forbids to publish', async () => {
     await client.call('ACL', 'SETUSER', 'mute', 'on', 'nopass', '~*', '+@all', 'resetchannels');
     const mute = await clients.single(server);
