@@ -69,7 +69,11 @@ async function resumeAll(life: SimulationLife): Promise<void> {
           () => false,
         );
       if (resumed) break;
-      if (tries < 4) continue;
+      if (tries < 4) {
+        // Perhaps the only one left runs nothing and waits for an owner.
+        serveAll(life);
+        continue;
+      }
       life.faults.push(`the lines of ${type} could not be resumed`);
       return;
     }
