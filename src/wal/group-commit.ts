@@ -261,7 +261,7 @@ export class GroupCommit {
     // Once an answer was lost, the store may have applied this number: only the very same batch may follow under it (M1),
     // whatever a later try says. Otherwise new work is refused, and what concerns accepted messages is kept.
     const next = this.unproven ? batch : withoutAppends([batch, this.queue.takeAll()], error);
-    await new Promise<void>((resolve) => this.options.timers.set(resolve, STORE_RETRY_MS));
+    await this.pause();
     if (this.lostWith !== undefined) {
       refuseAll(next, this.refusalOf(this.lostWith));
       return undefined;
@@ -316,10 +316,16 @@ export class GroupCommit {
           this.lose(error as Error);
           return undefined;
         }
-        await new Promise<void>((resolve) => this.options.timers.set(resolve, STORE_RETRY_MS));
+        await this.pause();
         if (this.lostWith !== undefined) return undefined;
       }
     }
+  }
+
+  /** Until the store is tried again. Of a shard that is lost nothing is, and no timer may outlive its node. */
+  private async pause(): Promise<void> {
+    if (this.lostWith !== undefined) return;
+    await new Promise<void>((resolve) => this.options.timers.set(resolve, STORE_RETRY_MS));
   }
 
   private recover(): void {

@@ -63,6 +63,21 @@ describe('group commit', () => {
     expect(commits.idle).toBe(true);
   });
 
+  it('leaves no timer behind when the answer that fails comes after the shard was lost', async () => {
+    const { runtime, wal, commits, news, told, participant } = await make();
+    const open = wal.hold('commit');
+    wal.fail('commit', { times: 1 });
+    commits.add(append(0), participant(0));
+    await runtime.settle();
+    commits.lose(new Error('taken over'));
+    open();
+    await runtime.settle();
+    expect(runtime.pending).toEqual({ timers: 0, deferred: 0 });
+    expect(news).toContain('lost');
+    expect(told).toEqual([[0, 'refused']]);
+    expect(wal.requests).toHaveLength(1);
+  });
+
   it('keeps the order and never splits a group, whatever the sizes', async () => {
     const { runtime, wal, commits, told, participant } = await make();
     const random = seededRandom(11);
