@@ -3,8 +3,7 @@
  * nothing of its entity waits ahead that it can know of. Generated sequences that keep this promise get the same answers
  * as from the pure model, also with ids as owners make them, which the store looks up only where it must.
  */
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/runtime/random.js';
 import { ContractClock } from '../../src/testing/wal-contract.js';
 import { Choice, CommitGenerator } from '../../src/testing/wal-contract-generator.js';
@@ -12,28 +11,15 @@ import { canonicalAnswer, readEverything } from '../../src/testing/wal-contract-
 import { MemoryStore, MemoryWal } from '../../src/wal/memory/memory-wal.js';
 import { openShard } from '../../src/wal/shard-state.js';
 import type { Offer, RetentionOptions } from '../../src/wal/wal.js';
-import { Clients } from '../redis/clients.js';
-import { RedisServer } from '../redis/harness.mjs';
 import { LINES_UNDER_TEST, redisFactory } from '../redis/redis-wals.js';
+import { serverOfFile } from '../redis/server-of-file.js';
 import { OwnIds } from './own-ids.js';
 import { promised } from './trusting-owner.js';
 
 const RETENTION: RetentionOptions = { entryTtlMs: 5_000, verdictsMax: 1_000 };
 const COMMITS = 25;
 
-const clients = new Clients();
-let server: RedisServer;
-let client: Redis;
-
-beforeAll(async () => {
-  server = await RedisServer.start({ appendonly: 'no' });
-  client = await clients.single(server);
-});
-
-afterAll(async () => {
-  clients.close();
-  await server.dispose();
-});
+const redis = serverOfFile();
 
 async function runSequence(seed: number, ownIds: boolean): Promise<void> {
   const choice = new Choice(seededRandom(seed));
@@ -42,7 +28,7 @@ async function runSequence(seed: number, ownIds: boolean): Promise<void> {
   const store = new MemoryStore();
   const model = new MemoryWal({ clock, store, retention: RETENTION });
   const lines = LINES_UNDER_TEST[seed % LINES_UNDER_TEST.length];
-  const factory = redisFactory(() => client, {}, lines);
+  const factory = redisFactory(() => redis.client, {}, lines);
   const stored = await factory.create({ clock, retention: RETENTION, clusterId: 'generated' });
   try {
     await model.start();

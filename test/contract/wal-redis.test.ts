@@ -1,41 +1,27 @@
 /** The store on Redis keeps the WAL contract, on a real server. */
 
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { runGeneratedSequence, walContractCases } from '../../src/testing/wal-contract.js';
 import { sharedWalContractCases } from '../../src/testing/wal-contract-shared.js';
-import { Clients } from '../redis/clients.js';
-import { RedisServer } from '../redis/harness.mjs';
 import { LINES_UNDER_TEST, redisFactory, sharedRedisFactory } from '../redis/redis-wals.js';
+import { serverOfFile } from '../redis/server-of-file.js';
 
 const repeatCommand = (seed: number): string =>
   `WAL_SEED=${seed} npx vitest run test/contract/wal-redis.test.ts -t 'generated'`;
 const chosen = process.env['WAL_SEED'];
 const seeds = chosen === undefined ? Array.from({ length: 150 }, (_, index) => index + 1) : [Number(chosen)];
 
-const clients = new Clients();
-let server: RedisServer;
-let client: Redis;
-
-beforeAll(async () => {
-  server = await RedisServer.start({ appendonly: 'no' });
-  client = await clients.single(server);
-});
-
-afterAll(async () => {
-  clients.close();
-  await server.dispose();
-});
+const redis = serverOfFile();
 
 describe.each(LINES_UNDER_TEST)('lines of %s', (lines) => {
-  const factory = redisFactory(() => client, { verifyLineOrder: true }, lines);
+  const factory = redisFactory(() => redis.client, { verifyLineOrder: true }, lines);
 
   describe('the WAL contract', () => {
     it.each(walContractCases())('$name', (promise) => promise.run(factory));
   });
 
   describe('the contract of a store that nodes share', () => {
-    const shared = sharedRedisFactory(() => clients.single(server), lines);
+    const shared = sharedRedisFactory(() => redis.clients.single(redis.server), lines);
     it.each(sharedWalContractCases())('$name', (promise) => promise.run(shared));
   });
 

@@ -1,41 +1,27 @@
 /** What a shard forgets in time, what it must not forget, and that neither costs anything while messages pass. */
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { ContractClock } from '../../../src/testing/wal-contract.js';
 import { contractMessage, contractOffers } from '../../../src/testing/wal-contract-shard.js';
 import { type ShardKeys, shardKeys } from '../../../src/wal/redis/keys.js';
 import { RedisWal } from '../../../src/wal/redis/redis-wal.js';
 import { outboxSession, type Transition } from '../../../src/wal/transition.js';
 import type { CommitAnswer } from '../../../src/wal/wal.js';
-import { Clients } from '../../redis/clients.js';
-import { RedisServer } from '../../redis/harness.mjs';
 import { freshPrefix } from '../../redis/redis-wals.js';
+import { serverOfFile } from '../../redis/server-of-file.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const ERROR = { name: 'Error', message: 'broke' };
 
-const clients = new Clients();
+const redis = serverOfFile();
 const clock = new ContractClock();
-let server: RedisServer;
-let client: Redis;
 let wal: RedisWal;
 let keys: ShardKeys;
 let owners: Map<number, { readonly epoch: number; number: number }>;
 
-beforeAll(async () => {
-  server = await RedisServer.start({ appendonly: 'no' });
-  client = await clients.single(server);
-});
-
-afterAll(async () => {
-  clients.close();
-  await server.dispose();
-});
-
 beforeEach(async () => {
   const keyPrefix = freshPrefix();
-  wal = new RedisWal({ client, keyPrefix, slices: 1, clock });
+  wal = new RedisWal({ client: redis.client, keyPrefix, slices: 1, clock });
   await wal.start();
   keys = shardKeys(keyPrefix, 0);
   owners = new Map();
@@ -59,7 +45,7 @@ const append = (id: string): Transition & { type: 'append' } => ({ type: 'append
 
 /** Sessions with a mark. */
 async function sessions(): Promise<readonly string[]> {
-  const [offered, taken] = await Promise.all([client.hkeys(keys.offered), client.hkeys(keys.taken)]);
+  const [offered, taken] = await Promise.all([redis.client.hkeys(keys.offered), redis.client.hkeys(keys.taken)]);
   return [...new Set([...offered, ...taken])].filter((name) => name !== '').sort();
 }
 
@@ -76,7 +62,7 @@ describe('producer sessions', () => {
     clock.nowMs += 2 * HOUR;
     await cleanup();
     expect(await sessions()).toEqual(['young']);
-    expect(await client.zcard(keys.sessions)).toBe(2);
+    expect(await redis.client.zcard(keys.sessions)).toBe(2);
     const late = wal.offer(0, contractOffers('old', 2, append('m2')));
     await expect(late).rejects.toMatchObject({ name: 'IllegalTransitionError' });
     await wal.offer(0, contractOffers('young', 1, append('m3'), append('m4')));
@@ -105,9 +91,9 @@ describe('producer sessions', () => {
     for (let n = 0; n < 30; n++) await wal.offer(0, contractOffers(`s${n}`, 1, append(`m${n}`)));
     await commit();
     await commit();
-    await client.zremrangebyscore(keys.sessions, '(-inf', '+inf');
+    await redis.client.zremrangebyscore(keys.sessions, '(-inf', '+inf');
     await cleanup();
-    expect(await client.zcard(keys.sessions)).toBe(31);
+    expect(await redis.client.zcard(keys.sessions)).toBe(31);
     clock.nowMs += DAY + HOUR;
     await cleanup(20);
     expect((await sessions()).length).toBe(10);
@@ -168,10 +154,10 @@ describe('actor states that end', () => {
     expect(await read()).toEqual([undefined, '2', '2', undefined]);
     expect(await cleanup()).toBe(1);
     expect(await read()).toEqual([undefined, '2', '2', undefined]);
-    expect(await client.zcard(keys.stateTimes)).toBe(2);
+    expect(await redis.client.zcard(keys.stateTimes)).toBe(2);
     clock.nowMs += 5_000;
     expect(await cleanup()).toBe(1);
-    expect(await client.zcard(keys.stateTimes)).toBe(1);
+    expect(await redis.client.zcard(keys.stateTimes)).toBe(1);
     expect(await read()).toEqual([undefined, undefined, '2', undefined]);
   });
 });
@@ -186,7 +172,7 @@ describe('a message that waits in the inbox', () => {
       );
       return `{"id":${escaped},"entityType":"account","entityId":"a","name":"Deposit","payload":1}`;
     };
-    await client.rpush(keys.inbox, '', ...ids.map(text));
+    await redis.client.rpush(keys.inbox, '', ...ids.map(text));
     for (let n = 0; n < 1_000; n += 200)
       await wal.offer(0, contractOffers('s', n + 1, ...Array.from({ length: 200 }, (_, at) => append(`m${n + at}`))));
     const waits = { state: 'enqueued', attempt: 0, isOffered: true };
@@ -209,7 +195,7 @@ describe('commits without any of it', () => {
     await open();
     await commit();
     const indexed = async (): Promise<number> => {
-      const stats = await client.info('commandstats');
+      const stats = await redis.client.info('commandstats');
       const calls = [...stats.matchAll(/cmdstat_(z\w+|rpush|ltrim):calls=(\d+)/g)].map(([, , count]) => Number(count));
       return calls.reduce((sum, count) => sum + count, 0);
     };
@@ -227,7 +213,7 @@ describe('commits without any of it', () => {
     await open();
     await commit(...['a', 'b', 'c'].map((id) => ({ type: 'append', message: contractMessage(id) }) as const));
     const calls = async (): Promise<number> =>
-      Number(/cmdstat_hset:calls=(\d+)/.exec(await client.info('commandstats'))?.[1]);
+      Number(/cmdstat_hset:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1]);
     const before = await calls();
     const run = (seq: number): Transition => ({ type: 'complete', seq, starts: true, state: `${seq}`, stateTtlMs: 10 });
     await commit(
@@ -239,7 +225,7 @@ describe('commits without any of it', () => {
     );
     // The shard's numbers, and one state.
     expect((await calls()) - before).toBe(2);
-    expect(await client.zcard(keys.stateTimes)).toBe(1);
+    expect(await redis.client.zcard(keys.stateTimes)).toBe(1);
     clock.nowMs += 100;
     expect(await wal.actorStates(0, [{ entityType: 'account', entityId: 'a-1' }])).toEqual(['4']);
   });

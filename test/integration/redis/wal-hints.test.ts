@@ -1,18 +1,15 @@
 /** What the scripts say on the channels of nodes, and what an owner makes of what it hears. */
 import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { contractMessage, contractOffers } from '../../../src/testing/wal-contract-shard.js';
 import { clusterChannels, type ShardKeys, shardKeys } from '../../../src/wal/redis/keys.js';
 import { RedisWal } from '../../../src/wal/redis/redis-wal.js';
 import type { Completion, Transition } from '../../../src/wal/transition.js';
 import type { CommitAnswer } from '../../../src/wal/wal.js';
-import { Clients } from '../../redis/clients.js';
-import { RedisServer } from '../../redis/harness.mjs';
 import { freshPrefix } from '../../redis/redis-wals.js';
+import { serverOfFile } from '../../redis/server-of-file.js';
 
-const clients = new Clients();
-let server: RedisServer;
-let client: Redis;
+const redis = serverOfFile();
 let keyPrefix: string;
 let keys: ShardKeys;
 let wal: RedisWal;
@@ -21,22 +18,12 @@ let number = 0;
 /** What came on the owner's and on the caller's channel. */
 let heard: { readonly channel: string; readonly message: unknown }[];
 
-beforeAll(async () => {
-  server = await RedisServer.start({ appendonly: 'no' });
-  client = await clients.single(server);
-});
-
-afterAll(async () => {
-  clients.close();
-  await server.dispose();
-});
-
 beforeEach(async () => {
   keyPrefix = freshPrefix();
   keys = shardKeys(keyPrefix, 0);
-  wal = await openedBy(client);
+  wal = await openedBy(redis.client);
   const { node } = clusterChannels(keyPrefix);
-  const subscriber = await clients.single(server);
+  const subscriber = await redis.clients.single(redis.server);
   heard = [];
   subscriber.on('message', (channel: string, text: string) => {
     const name = channel.slice(channel.lastIndexOf(':') + 1);
@@ -68,7 +55,7 @@ const offer = (session: string, place: number, transition: Transition & { readon
   wal.offer(0, contractOffers(session, place, transition), { depthMax: 0, owner: 'owner' });
 
 async function textsInInbox(): Promise<string[]> {
-  return client.lrange(keys.inbox, 1, -1);
+  return redis.client.lrange(keys.inbox, 1, -1);
 }
 
 const idsOf = ({ taken }: CommitAnswer): (string | undefined)[] => taken.map(({ message }) => message?.id);
@@ -76,7 +63,7 @@ const idsOf = ({ taken }: CommitAnswer): (string | undefined)[] => taken.map(({ 
 /** Calls of scripts that the act needs. */
 async function calls(act: () => Promise<unknown>): Promise<number> {
   const count = async (): Promise<number> =>
-    Number(/cmdstat_evalsha:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0);
+    Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1] ?? 0);
   const before = await count();
   await act();
   return (await count()) - before;
@@ -124,7 +111,7 @@ describe('a hint that is not true', () => {
     await offer('s', 2, append('lost too'));
     const texts = await textsInInbox();
     // As a server that was rolled back behind the offer.
-    await client.del(keys.inbox);
+    await redis.client.del(keys.inbox);
     wal.hinted(0, texts);
     expect(idsOf(await commit())).toEqual([]);
     await offer('t', 1, append('there'));
@@ -256,8 +243,8 @@ describe('a verdict that somebody waits for elsewhere', () => {
   });
 
   it('does no harm to the commit where the server forbids to publish', async () => {
-    await client.call('ACL', 'SETUSER', 'mute', 'on', 'nopass', '~*', '+@all', 'resetchannels');
-    const mute = await clients.single(server);
+    await redis.client.call('ACL', 'SETUSER', 'mute', 'on', 'nopass', '~*', '+@all', 'resetchannels');
+    const mute = await redis.clients.single(redis.server);
     await mute.call('AUTH', 'mute', 'any');
     wal = await openedBy(mute);
     await commit({ ...append('asked', told), dispatch: true });
@@ -267,7 +254,7 @@ describe('a verdict that somebody waits for elsewhere', () => {
     await offer('s', 1, append('offered'));
     expect(idsOf(await commit())).toEqual(['offered']);
     // The server tells in order: with this one, all that was published before has come.
-    await client.publish(clusterChannels(keyPrefix).node('caller'), '["last"]');
+    await redis.client.publish(clusterChannels(keyPrefix).node('caller'), '["last"]');
     await expect.poll(() => heard.map(({ message }) => message)).toEqual(['last']);
   });
 });

@@ -1,37 +1,29 @@
 /** What anyone may push into an inbox, and the keys of a shard over its life. */
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { contractMessage, contractOffers } from '../../../src/testing/wal-contract-shard.js';
 import { type ShardKeys, shardKeys, shardKeysByKind } from '../../../src/wal/redis/keys.js';
 import { RedisWal } from '../../../src/wal/redis/redis-wal.js';
 import type { Transition } from '../../../src/wal/transition.js';
 import type { CommitAnswer } from '../../../src/wal/wal.js';
-import { Clients } from '../../redis/clients.js';
-import { RedisServer } from '../../redis/harness.mjs';
 import { freshPrefix } from '../../redis/redis-wals.js';
+import { serverOfFile } from '../../redis/server-of-file.js';
 
-const clients = new Clients();
-let server: RedisServer;
-let client: Redis;
+const redis = serverOfFile();
 let wal: RedisWal;
 let keys: ShardKeys;
 let keyPrefix: string;
 let epoch = 0;
 let number = 0;
 
-beforeAll(async () => {
-  server = await RedisServer.start({ appendonly: 'no' });
-  client = await clients.single(server);
-});
-
-afterAll(async () => {
-  clients.close();
-  await server.dispose();
-});
-
 beforeEach(async () => {
   keyPrefix = freshPrefix();
-  wal = new RedisWal({ client, keyPrefix, slices: 1, offerBytesMax: 1_000, retention: { entryTtlMs: 0 } });
+  wal = new RedisWal({
+    client: redis.client,
+    keyPrefix,
+    slices: 1,
+    offerBytesMax: 1_000,
+    retention: { entryTtlMs: 0 },
+  });
   await wal.start();
   keys = shardKeys(keyPrefix, 0);
 });
@@ -51,9 +43,9 @@ const plain = (fields: object): string =>
 
 describe('the inbox', () => {
   it('takes plain messages from any language, also before the shard was ever opened', async () => {
-    await client.rpush(keys.inbox, plain({}), plain({ id: 'mine', payload: '{"big":12345678901234567890}' }));
+    await redis.client.rpush(keys.inbox, plain({}), plain({ id: 'mine', payload: '{"big":12345678901234567890}' }));
     await open();
-    await client.rpush(
+    await redis.client.rpush(
       keys.inbox,
       plain({ id: 'late', delayMs: 60_000, messageId: 'k', headers: { trace: 't' }, replyTo: 'me' }),
       plain({ id: 'short', expiresInMs: 60_000, payload: null }),
@@ -67,7 +59,7 @@ describe('the inbox', () => {
     expect(second).toMatchObject({ id: 'mine', payload: '{"big":12345678901234567890}' });
     expect(fourth?.expiresAt).toBeGreaterThan(0);
     expect(await wal.status(0, 'late')).toMatchObject({ state: 'enqueued' });
-    await client.rpush(keys.inbox, plain({ id: 'mine' }));
+    await redis.client.rpush(keys.inbox, plain({ id: 'mine' }));
     expect((await commit()).taken[0]?.outcome).toMatchObject({ type: 'duplicate', id: 'mine' });
   });
 
@@ -92,7 +84,7 @@ describe('the inbox', () => {
       [plain({ entityType: 'foreign' }), /unknown entity type "foreign"/],
       [plain({ payload: { text: 'x'.repeat(5_000) } }), /too large/],
     ];
-    await client.rpush(keys.inbox, ...unusable.map(([text]) => text), plain({ id: 'good' }));
+    await redis.client.rpush(keys.inbox, ...unusable.map(([text]) => text), plain({ id: 'good' }));
     const { taken, quarantined, outcomes } = await commit({ type: 'append', message: contractMessage('own', 'b') });
     expect(quarantined).toBe(unusable.length);
     expect(taken.map(({ message }) => message?.id)).toEqual(['good']);
@@ -108,7 +100,7 @@ describe('the inbox', () => {
   it('keeps the newest of the quarantine only (I10)', async () => {
     await open();
     for (let round = 0; round < 3; round++) {
-      await client.rpush(keys.inbox, ...Array.from({ length: 500 }, (_, index) => `bad ${round * 500 + index}`));
+      await redis.client.rpush(keys.inbox, ...Array.from({ length: 500 }, (_, index) => `bad ${round * 500 + index}`));
       expect((await commit()).quarantined).toBe(500);
     }
     const kept = await wal.quarantine(0, 2_000);
@@ -120,7 +112,7 @@ describe('the keys of a shard', () => {
   it('never vanish once it was opened, whatever it holds (M4)', async () => {
     const { hash, zset, list, set } = shardKeysByKind(keys);
     const all = [...hash, ...zset, ...list, ...set];
-    const here = async (): Promise<number> => client.exists(...all);
+    const here = async (): Promise<number> => redis.client.exists(...all);
     await wal.offer(0, contractOffers('s', 1, { type: 'append', message: contractMessage('o') }));
     await open();
     expect(await here()).toBe(all.length);
@@ -183,21 +175,22 @@ describe('the keys of a shard', () => {
     expect(await wal.counts(0)).toMatchObject({ accepted: 7, pending: 0, deadLetters: 0 });
     // Beside sentinels, only what is to stay does: marks, numbers, what was sent out.
     let fields = 0;
-    for (const key of hash) fields += await client.hlen(key);
-    expect(fields - hash.length).toBe((await client.hlen(keys.meta)) - 1 + 3);
-    expect(await client.keys(`*${keyPrefix}*`)).toHaveLength(all.length + 1);
+    for (const key of hash) fields += await redis.client.hlen(key);
+    expect(fields - hash.length).toBe((await redis.client.hlen(keys.meta)) - 1 + 3);
+    expect(await redis.client.keys(`*${keyPrefix}*`)).toHaveLength(all.length + 1);
   });
 
   it('lists a backlog whose oldest message is far behind, with few commands', async () => {
     await open();
     await commit({ type: 'append', message: contractMessage('old') });
-    const meta = (await client.hget(keys.meta, 'numbers')) ?? '';
-    await client.hset(keys.meta, 'numbers', meta.replace(/^\d+/, '5000000'));
+    const meta = (await redis.client.hget(keys.meta, 'numbers')) ?? '';
+    await redis.client.hset(keys.meta, 'numbers', meta.replace(/^\d+/, '5000000'));
     await open();
     const append = (id: string): Transition => ({ type: 'append', message: contractMessage(id, id) });
     for (let round = 0; round < 3; round++)
       await commit(...Array.from({ length: 1_000 }, (_, index) => append(`m${round}-${index}`)));
-    const commandsOf = async (): Promise<number> => Number((await server.info('stats'))['total_commands_processed']);
+    const commandsOf = async (): Promise<number> =>
+      Number((await redis.server.info('stats'))['total_commands_processed']);
     const before = await commandsOf();
     const seen: number[] = [];
     for (let after = 0; ; ) {

@@ -1,31 +1,17 @@
 /** Lines of both formats on a real server: where bodies stand, what rewriting keeps, and who may open what. */
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { contractMessage } from '../../../src/testing/wal-contract-shard.js';
 import { clusterKeys, type ShardKeys, shardKeys } from '../../../src/wal/redis/keys.js';
 import { INLINE_CHARACTERS_MAX } from '../../../src/wal/redis/line-format.js';
 import { RedisWal, type RedisWalOptions } from '../../../src/wal/redis/redis-wal.js';
 import type { Transition } from '../../../src/wal/transition.js';
 import type { CommitAnswer } from '../../../src/wal/wal.js';
-import { Clients } from '../../redis/clients.js';
-import { RedisServer } from '../../redis/harness.mjs';
 import { freshPrefix } from '../../redis/redis-wals.js';
+import { serverOfFile } from '../../redis/server-of-file.js';
 
-const clients = new Clients();
-let server: RedisServer;
-let client: Redis;
+const redis = serverOfFile();
 let keyPrefix: string;
 let keys: ShardKeys;
-
-beforeAll(async () => {
-  server = await RedisServer.start({ appendonly: 'no' });
-  client = await clients.single(server);
-});
-
-afterAll(async () => {
-  clients.close();
-  await server.dispose();
-});
 
 beforeEach(() => {
   keyPrefix = freshPrefix();
@@ -43,7 +29,7 @@ class Owner {
   ) {}
 
   static async open(incarnation: string, options: Partial<RedisWalOptions> = {}): Promise<Owner> {
-    const wal = new RedisWal({ client, keyPrefix, slices: 1, wakes: false, ...options });
+    const wal = new RedisWal({ client: redis.client, keyPrefix, slices: 1, wakes: false, ...options });
     await wal.start();
     const owner = new Owner(wal, incarnation);
     owner.epoch = (await wal.open(0, incarnation)).epoch;
@@ -63,9 +49,9 @@ class Owner {
 }
 
 const fieldsOf = async (buckets: readonly string[]): Promise<string[]> =>
-  (await Promise.all(buckets.map((key) => client.hkeys(key)))).flat().filter((field) => field !== '');
+  (await Promise.all(buckets.map((key) => redis.client.hkeys(key)))).flat().filter((field) => field !== '');
 const bodiesApart = (): Promise<string[]> => fieldsOf(keys.bodies);
-const shardFormat = (): Promise<string | null> => client.hget(keys.meta, 'format');
+const shardFormat = (): Promise<string | null> => redis.client.hget(keys.meta, 'format');
 
 describe('lines of format 2', () => {
   it('keep a small body in its head and a large one apart, and leave nothing of either', async () => {
@@ -86,7 +72,7 @@ describe('lines of format 2', () => {
     const owner = await Owner.open('me', { newLineFormat: 2 });
     await owner.append('a', '{}', true);
     // A field that only a delete by mistake would take away.
-    await client.hset(keys.bodies[0] as string, '1', 'planted');
+    await redis.client.hset(keys.bodies[0] as string, '1', 'planted');
     await owner.commit({ type: 'complete', seq: 1 });
     expect(await bodiesApart()).toEqual(['1']);
   });
@@ -151,26 +137,26 @@ describe('a shard that is raised', () => {
     const owner = await Owner.open('me');
     owner.wal.useLineFormat(2);
     await owner.append('a');
-    const before = await client.hgetall(keys.meta);
+    const before = await redis.client.hgetall(keys.meta);
     await expect(Owner.open('old', { lineFormatMax: 1 })).rejects.toMatchObject({
       name: 'LineFormatError',
       lineFormat: 2,
       lineFormatMax: 1,
     });
-    expect(await client.hgetall(keys.meta)).toEqual(before);
+    expect(await redis.client.hgetall(keys.meta)).toEqual(before);
   });
 });
 
 describe('a store whose line format was raised', () => {
   it('refuses a node that does not understand it, and says what to do', async () => {
     await Owner.open('me');
-    await client.hset(clusterKeys(keyPrefix).meta, 'lineFormat', '2');
+    await redis.client.hset(clusterKeys(keyPrefix).meta, 'lineFormat', '2');
     await expect(Owner.open('old', { lineFormatMax: 1 })).rejects.toThrow(
       /lines of this store are of format 2, .* understands formats up to 1.*Start this node with the version/,
     );
     await Owner.open('new');
     expect(await shardFormat()).toBe('2');
-    await client.hset(clusterKeys(keyPrefix).meta, 'lineFormat', '3');
+    await redis.client.hset(clusterKeys(keyPrefix).meta, 'lineFormat', '3');
     await expect(Owner.open('new')).rejects.toThrow(/of format 3/);
   });
 });
