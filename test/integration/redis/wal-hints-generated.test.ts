@@ -1,244 +1,63 @@
-/**
- * Made-up lives of a shard on a real server in which hints that need not be true, verdicts told by commits, lost answers,
- * calls that arrive late, new owners and the change of the line format meet.
- */
-import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Random, seededRandom } from '../../../src/runtime/random.js';
-import { contractMessage, contractOffers } from '../../../src/testing/wal-contract-shard.js';
-import { clusterChannels, shardKeys } from '../../../src/wal/redis/keys.js';
-import { RedisWal } from '../../../src/wal/redis/redis-wal.js';
-import type { Transition } from '../../../src/wal/transition.js';
-import { type CommitAnswer, StoreUnavailableError } from '../../../src/wal/wal.js';
-import { Clients } from '../../redis/clients.js';
-import { RedisServer } from '../../redis/harness.mjs';
-import { freshPrefix } from '../../redis/redis-wals.js';
+/** Made-up lives of a shard in which hints, told verdicts, lost answers and formats meet, and faults that they have to find. */
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/runtime/random.js';
+import { serverOfFile } from '../../redis/server-of-file.js';
+import { HintedLife } from './hinted-life.js';
 
 const FIRST = Number(process.env['SEED'] ?? 1);
 const SEEDS = Number(process.env['SEEDS'] ?? (process.env['SEED'] === undefined ? 8 : 1));
-const STEPS = 300;
-const RAISED_AT = 100;
-const ERROR = { name: 'Error', message: 'no' };
+const PLANTED_SEEDS_MAX = 8;
 
-const clients = new Clients();
-let server: RedisServer;
-let client: Redis;
+const redis = serverOfFile();
 
-beforeAll(async () => {
-  server = await RedisServer.start({ appendonly: 'no' });
-  client = await clients.single(server);
-});
+const seeds = Array.from({ length: SEEDS }, (_, index) => FIRST + index);
 
-afterAll(async () => {
-  clients.close();
-  await server.dispose();
-});
-
-interface InLine {
-  readonly seq: number;
-  readonly id: string;
-}
-
-class Life {
-  readonly keyPrefix = freshPrefix();
-  readonly offered: string[] = [];
-  readonly taken: string[] = [];
-  readonly line: InLine[] = [];
-  /** By id: the payload, and the verdict as text. */
-  readonly payloads = new Map<string, string>();
-  readonly verdicts = new Map<string, string>();
-  /** What the caller's node heard, and what the owner is to tell. */
-  readonly heard: string[] = [];
-  readonly leftToOwner = new Set<string>();
-  readonly hints: string[][] = [];
-  private readonly producer = this.wal(client);
-  private owner = this.producer;
-  private faults = false;
-  private readonly late: (() => Promise<unknown>)[] = [];
-  private lives = 0;
-  private epoch = 0;
-  private number = 0;
-  private format = 1;
-
-  constructor(private readonly random: Random) {}
-
-  below(limit: number): number {
-    return Math.floor(this.random.next() * limit);
-  }
-
-  private wal(by: Redis): RedisWal {
-    const { keyPrefix } = this;
-    return new RedisWal({ client: by, keyPrefix, slices: 1, reachesNodes: () => true, warn: () => {} });
-  }
-
-  /** Some of its scripts are not sent, some are not answered, and some arrive when nobody expects them any more. */
-  private flaky(): Redis {
-    const sent = async (args: readonly unknown[]): Promise<unknown> =>
-      (client.evalsha as (...each: readonly unknown[]) => Promise<unknown>).apply(client, args as never);
-    const evalsha = async (...args: readonly unknown[]): Promise<unknown> => {
-      const what = this.faults ? this.below(12) : 99;
-      if (what > 2) return sent(args);
-      if (what === 1) await sent(args).catch(() => {});
-      if (what === 2) this.late.push(() => sent(args).catch(() => {}));
-      throw new Error('Connection is closed.');
-    };
-    return new Proxy(client, {
-      get: (target, name) => {
-        if (name === 'evalsha') return evalsha;
-        const value: unknown = Reflect.get(target, name, target);
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      },
-    });
-  }
-
-  async begin(): Promise<void> {
-    await this.producer.start();
-    const { node } = clusterChannels(this.keyPrefix);
-    const subscriber = await clients.single(server);
-    subscriber.on('message', (_channel: string, text: string) => {
-      for (const message of JSON.parse(text) as { id?: string; verdict?: object; offers?: string[] }[]) {
-        if (message.verdict !== undefined) this.heard.push(`${message.id} ${JSON.stringify(message.verdict)}`);
-        else if (message.offers !== undefined) this.hints.push(message.offers);
-        else if (message.id === 'end') this.heard.push('end');
-      }
-    });
-    await subscriber.subscribe(node('owner'), node('caller'));
-    await this.open();
-  }
-
-  async open(): Promise<void> {
-    await this.arriveLate();
-    this.faults = false;
-    this.owner = this.wal(this.flaky());
-    await this.owner.start();
-    await this.owner.allowTypes(0, ['account']);
-    this.owner.useLineFormat(this.format);
-    this.lives += 1;
-    ({ epoch: this.epoch } = await this.owner.open(0, `life ${this.lives}`));
-    this.number = 0;
-    this.faults = true;
-  }
-
-  private async arriveLate(): Promise<void> {
-    for (const arrive of this.late.splice(0)) await arrive();
-  }
-
-  raise(): void {
-    this.format = 2;
-    this.owner.useLineFormat(2);
-  }
-
-  async offer(): Promise<void> {
-    const id = `m${this.offered.length}`;
-    this.offered.push(id);
-    const payload = JSON.stringify(`${id}\n${'x'.repeat(this.below(700))}`);
-    this.payloads.set(id, payload);
-    const message = { ...contractMessage(id), entityType: 'account', entityId: id, payload, replyTo: 'caller' };
-    const offers = contractOffers('s', this.offered.length, { type: 'append', message });
-    await this.producer.offer(0, offers, { depthMax: 0, owner: 'owner' });
-  }
-
-  hear(): void {
-    const hint = this.hints[this.below(3) > 0 ? this.hints.length - 1 : this.below(this.hints.length)];
-    if (hint !== undefined) this.owner.hinted(0, hint);
-  }
-
-  /** Until it is answered, always under the same number (M1). */
-  async commit(...transitions: readonly Transition[]): Promise<CommitAnswer> {
-    this.number += 1;
-    const { epoch, number } = this;
-    for (;;) {
-      try {
-        const request = { shard: 0, epoch, incarnation: `life ${this.lives}`, number, transitions };
-        const answer = await this.owner.commit(request);
-        for (const { message } of answer.taken) {
-          if (message === undefined) continue;
-          expect(message.payload).toBe(this.payloads.get(message.id));
-          this.taken.push(message.id);
-          this.line.push({ seq: message.seq, id: message.id });
-        }
-        return answer;
-      } catch (error) {
-        if (!(error instanceof StoreUnavailableError)) throw error;
-        if (this.below(2) === 0) await this.late.shift()?.();
-      }
-    }
-  }
-
-  async run(): Promise<void> {
-    const message = this.line[this.below(this.line.length)];
-    if (message === undefined) return;
-    const { seq, id } = message;
-    await this.commit({ type: 'dispatch', seq });
-    const fate = this.below(5);
-    if (fate === 0) {
-      await this.commit({ type: 'retry', seq, delayMs: 0, error: ERROR });
-      return;
-    }
-    const reply = `"${id}"`;
-    const end: Transition =
-      fate === 1
-        ? { type: 'fail', seq, error: ERROR, keepVerdict: true }
-        : { type: 'complete', seq, reply, keepVerdict: true };
-    const { told } = await this.commit(end);
-    this.line.splice(this.line.indexOf(message), 1);
-    const verdict = fate === 1 ? { state: 'failed', error: ERROR } : { state: 'completed', reply };
-    this.verdicts.set(id, JSON.stringify(verdict));
-    if (told?.get(id) !== 'caller') this.leftToOwner.add(id);
-  }
-
-  /** What stands in line has its own payload. */
-  async look(): Promise<void> {
-    const bySeq = [...this.line].sort((a, b) => a.seq - b.seq);
-    const loaded = await this.producer.load(
-      0,
-      bySeq.map(({ seq }) => seq),
-    );
-    expect(loaded.map(({ seq, id, payload }) => [seq, id, payload])).toEqual(
-      bySeq.map(({ seq, id }) => [seq, id, this.payloads.get(id)]),
-    );
-  }
-
-  async finish(): Promise<void> {
-    this.faults = false;
-    await this.arriveLate();
-    for (let rest = 5; rest > 0; rest -= 1) await this.commit();
-    while (this.line.length > 0) await this.run();
-    // The server tells in order: with this one, all has come that was published before.
-    await client.publish(clusterChannels(this.keyPrefix).node('caller'), '[{"id":"end"}]');
-    await expect.poll(() => this.heard).toContain('end');
-  }
-}
-
-it.each(Array.from({ length: SEEDS }, (_, index) => FIRST + index))(
+it.each(seeds)(
   'takes every offer in once and in order, and tells every verdict as it is (I2, I4, I5), seed %i',
   { timeout: 60_000 },
   async (seed) => {
-    const life = new Life(seededRandom(seed));
-    await life.begin();
-    for (let step = 0; step < STEPS; step += 1) {
-      if (step === RAISED_AT) life.raise();
-      const what = life.below(10);
-      if (what < 3) await life.offer();
-      if (life.below(2) === 0) life.hear();
-      if (what >= 3 && what < 5) await life.commit();
-      else if (what >= 5) await life.run();
-      if (life.below(60) === 0) await life.open();
-      if (step % 50 === 49) await life.look();
-    }
-    await life.finish();
-    const heard = life.heard.filter((text) => text !== 'end');
-    const told = [...life.verdicts].map(([id, verdict]) => `${id} ${verdict}`);
-    const { heads, bodies, pasts } = shardKeys(life.keyPrefix, 0);
-    const left = await Promise.all([...heads, ...bodies, ...pasts].map((key) => client.hkeys(key)));
+    const life = new HintedLife(redis, seededRandom(seed));
+    await life.live();
     expect(
-      {
-        taken: life.taken,
-        unheard: told.filter((text) => !life.leftToOwner.has(text.split(' ')[0] as string) && !heard.includes(text)),
-        untrue: heard.filter((text) => !told.includes(text)),
-        left: left.flat().filter((field) => field !== ''),
-      },
+      await life.outcome(),
       `SEED=${seed} npx vitest run test/integration/redis/wal-hints-generated.test.ts`,
     ).toEqual({ taken: life.offered, unheard: [], untrue: [], left: [] });
   },
 );
+
+const replaced = (what: string, by: string) => (script: string) => {
+  const planted = script.replace(what, by);
+  if (planted === script) throw new Error(`The script has no ${what} any more: what replaces it has to move.`);
+  return planted;
+};
+
+async function isFound(seed: number, plant: (script: string) => string): Promise<boolean> {
+  const life = new HintedLife(redis, seededRandom(seed), plant);
+  try {
+    await life.live();
+  } catch {
+    return true;
+  }
+  const { taken, ...faults } = await life.outcome();
+  return Object.values(faults).flat().length > 0 || taken.join() !== life.offered.join();
+}
+
+describe('is found when planted:', () => {
+  it.each([
+    ['what a hint brings is believed', replaced('if first[at] ~= ARGV[16 + at] then', 'if false then')],
+    [
+      'another head loses the body that stands in it',
+      replaced("string.sub(old, string.find(old, '\\n', 1, true) or #old + 1)", "''"),
+    ],
+    ['a verdict counts as told and is not', replaced('redis.pcall(command, ARGV[at + 3], ARGV[at + 4])', '')],
+    ['a commit is applied under any number', replaced('if meta[3] ~= ARGV[3] then', 'if false then')],
+  ])('%s', { timeout: 60_000 }, async (_name, plant) => {
+    for (let seed = 1; seed <= PLANTED_SEEDS_MAX; seed += 1) if (await isFound(seed, plant)) return;
+    expect.fail(`No seed up to ${PLANTED_SEEDS_MAX} found it.`);
+  });
+});
+
+it('finds nothing where nothing is planted', { timeout: 60_000 }, async () => {
+  for (let seed = 1; seed <= PLANTED_SEEDS_MAX; seed += 1)
+    expect(await isFound(seed, (script) => script), `seed ${seed}`).toBe(false);
+});

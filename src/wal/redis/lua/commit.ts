@@ -7,8 +7,9 @@ import { NOW, PEEK } from './parts.js';
  * KEYS: 1 meta, 2 inbox, 3 types, then every key that the writes name.
  * ARGV: 1 epoch, 2 incarnation: who owns the shard. 3 the last commit's number. 4 this one's; the same as 3 for a cleanup.
  *   5 tag: tells this try from others with the same number. 6 now, ms; 7 how far it may be from the server's time, ms
- *   (0: any). 8 how many offers to show, 9 bytes of them, 10 bytes of one. 11 whether the shard grows (1): then a full memory refuses it at the first write; otherwise a delete
- *   goes first, after which the server lets the rest through. 12 numbers, 13 messages pending: fields of meta.
+ *   (0: any). 8 how many offers to show, 9 bytes of them, 10 bytes of one. 11 whether the shard grows (1): then a full memory
+ *   refuses it at the first write; otherwise a delete goes first, after which the server lets the rest through. 12 numbers,
+ *   13 messages pending: fields of meta.
  *   14 how many offers the writes take in; 15 whether there may be more (0): if there are, they must be looked at first.
  *   16 how many of those offers are only hearsay, then so many texts: the inbox must begin with them.
  *   From there: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest;
