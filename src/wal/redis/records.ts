@@ -110,8 +110,8 @@ type HeadTuple = [
 ];
 
 /** A body that stands in a head follows the head's own text behind the first line break. */
-export function headWithBodyText(held: Held, body: Body): string {
-  return `${headText(held)}\n${bodyText(body)}`;
+export function headWithBody(head: string, body: string): string {
+  return `${head}\n${body}`;
 }
 
 /** The text of the body that stands in a head; undefined when it stands apart. */

@@ -9,7 +9,7 @@ import { LAYOUTS } from './facts.js';
 import { bucketOf, type ShardKeys, shardKeysByKind } from './keys.js';
 import { numbersOf, numbersText, type RedisShardNumbers } from './numbers.js';
 import { replyText } from './polled-replies.js';
-import { type Held, type LetterHead, numberInId, type Pointer, pointerOf } from './records.js';
+import { type Held, headWithBody, type LetterHead, numberInId, type Pointer, pointerOf } from './records.js';
 import type { RedisClient } from './scripts.js';
 import { bucketOfName, fromField, toField } from './text.js';
 
@@ -53,7 +53,7 @@ export class StagedShard {
     numbers.inLine += 1;
     const { heads, bodies, pasts, run } = this.keys;
     const head = LAYOUTS.heads.encode({ ...held, seq, indexed });
-    this.#add('HSET', heads[bucket], field, held.bodyInHead ? `${head}\n${body}` : head);
+    this.#add('HSET', heads[bucket], field, held.bodyInHead ? headWithBody(head, body) : head);
     if (!held.bodyInHead) this.#add('HSET', bodies[bucket], field, body);
     if (past !== undefined) this.#add('HSET', pasts[bucket], field, past);
     if (held.state === 'dispatched') this.#add('HSET', run, field, String(held.attempt));

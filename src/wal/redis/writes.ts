@@ -4,7 +4,7 @@
  */
 import { stateText } from './actor-states.js';
 import { bucketOf, type ShardKeys } from './keys.js';
-import { type Body, bodyText, type Held, headText, headWithBodyText } from './records.js';
+import { type Body, bodyText, type Held, headText, headWithBody } from './records.js';
 import { bucketOfName, toField } from './text.js';
 import type { Table, Work } from './work.js';
 
@@ -172,7 +172,7 @@ function writeNew(writes: Writes, shard: ShardKeys, held: Held, body: Body | und
   const bucket = bucketOf(held.seq);
   const field = String(held.seq);
   const heads = shard.heads[bucket] as string;
-  if (held.bodyInHead) writes.hset(heads, field, headWithBodyText(held, body));
+  if (held.bodyInHead) writes.hset(heads, field, headWithBody(headText(held), bodyText(body)));
   else {
     writes.hset(heads, field, headText(held));
     writes.hset(shard.bodies[bucket] as string, field, bodyText(body));

@@ -8,7 +8,7 @@ import {
   bodyTextIn,
   type Held,
   headText,
-  headWithBodyText,
+  headWithBody,
   heldOf,
 } from '../../../src/wal/redis/records.js';
 
@@ -56,14 +56,14 @@ describe('a head with its body', () => {
     [held, richBody],
     [rich, richBody],
   ])('gives back both, whatever line breaks are in them', (head, of) => {
-    const text = headWithBodyText({ ...head, bodyInHead: true }, of);
+    const text = headWithBody(headText({ ...head, bodyInHead: true }), bodyText(of));
     expect(heldOf(7, text, null)).toEqual({ ...head, bodyInHead: true });
     expect(bodyTextIn(text)).toBe(bodyText(of));
     expect(bodyOf(bodyTextIn(text) ?? '')).toEqual(of);
   });
 
   it('tells of an empty payload, too', () => {
-    const text = headWithBodyText(held, { ...body, payload: '' });
+    const text = headWithBody(headText(held), bodyText({ ...body, payload: '' }));
     expect(bodyOf(bodyTextIn(text) ?? '').payload).toBe('');
   });
 });
