@@ -99,38 +99,46 @@ export const LAYOUTS = {
   verdicts: byNumber<KeptVerdict>((keys) => keys.verdicts, JSON.stringify, parse),
 } as const;
 
-/** The known and the wanted records of one kind. */
+/** The known and the wanted records of one kind. Most commits need none, so nothing is made before the first. */
 export class FactTable<K, V> {
-  readonly known = new Map<K, V | undefined>();
-  readonly wanted = new Set<K>();
+  #known: Map<K, V | undefined> | undefined;
+  #wanted: Set<K> | undefined;
 
   constructor(readonly layout: Layout<K, V>) {}
 
   get(key: K): V | undefined {
-    const value = this.known.get(key);
-    if (value !== undefined || this.known.has(key)) return value;
-    this.wanted.add(key);
+    const value = this.#known?.get(key);
+    if (value !== undefined || this.#known?.has(key) === true) return value;
+    this.#wanted ??= new Set();
+    this.#wanted.add(key);
     throw MISS;
+  }
+
+  /** Whether nothing says that there is no such record. */
+  mayBeStored(key: K): boolean {
+    return this.#known?.has(key) !== true || this.#known.get(key) !== undefined;
   }
 
   /** The wishes as one command for each key, which fill `known` when they are answered. */
   fetches(keys: ShardKeys): Fetch[] {
+    if (this.#wanted === undefined) return [];
     const byKey = new Map<string, K[]>();
-    for (const wish of this.wanted) {
+    for (const wish of this.#wanted) {
       const key = this.layout.key(keys, wish);
       const wishes = byKey.get(key);
       if (wishes === undefined) byKey.set(key, [wish]);
       else wishes.push(wish);
     }
-    this.wanted.clear();
+    this.#wanted = undefined;
     return [...byKey].flatMap(([key, wishes]) =>
       pieces(wishes).map((piece) => ({
         key,
         fields: piece.map((wish) => this.layout.field(wish)),
         answered: (texts: readonly (string | null)[]) => {
+          this.#known ??= new Map();
           for (const [index, wish] of piece.entries()) {
             const text = texts[index] ?? null;
-            this.known.set(wish, text === null ? undefined : this.layout.decode(text, wish));
+            this.#known.set(wish, text === null ? undefined : this.layout.decode(text, wish));
           }
         },
       })),

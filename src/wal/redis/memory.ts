@@ -5,6 +5,7 @@
 import { type EntityKey, entityKey } from '../../message/entity-key.js';
 import { base36 } from '../owner-ids.js';
 import type { PausedLine } from '../wal.js';
+import type { Changes } from './changes.js';
 import type { RedisShardNumbers } from './numbers.js';
 import type { Held } from './records.js';
 
@@ -46,13 +47,13 @@ export interface AppliedWork {
   readonly firstNewSeq: number;
   readonly highestPlain: number;
   readonly highestOther: number;
-  readonly line: ReadonlyMap<number, Held | undefined>;
-  readonly paused: ReadonlyMap<string, PausedLine | undefined>;
-  readonly letterTypes: ReadonlyMap<string, number>;
-  readonly outboxNumbers: ReadonlyMap<number, OutboxNumber>;
+  readonly line: Changes<number, Held | undefined>;
+  readonly paused: Changes<string, PausedLine | undefined>;
+  readonly letterTypes: Changes<string, number>;
+  readonly outboxNumbers: Changes<number, OutboxNumber>;
   readonly outboxLength: number;
   readonly lastOwn: number | undefined;
-  readonly seen: ReadonlyMap<string, number>;
+  readonly seen: Changes<string, number>;
 }
 
 export class OwnerMemory {

@@ -116,19 +116,20 @@ export class OwnedShard {
     if (mark === this.#turns && mark === this.#turnsEnded) this.memory.remember(messages);
   }
 
-  async #inTurn<T>(act: () => Promise<T>): Promise<T> {
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
     this.#turns += 1;
     const turn = this.#turns === this.#turnsEnded + 1 ? act() : this.#turn.then(act);
-    this.#turn = turn.then(ended, ended);
-    try {
-      return await turn;
-    } finally {
-      this.#turnsEnded += 1;
-    }
+    // First of all that waits for the turn, so that whoever goes on finds it ended.
+    this.#turn = turn.then(this.#turnEnded, this.#turnEnded);
+    return turn;
   }
 
+  readonly #turnEnded = (): void => {
+    this.#turnsEnded += 1;
+  };
+
   async #commit(request: CommitRequest): Promise<CommitAnswer> {
-    const settled = await this.#settle(request.number);
+    const settled = this.#follows(request.number) ? undefined : await this.#settle(request.number);
     if (settled !== undefined) return settled;
     const { transitions } = request;
     const startsOwn = transitions.some((transition) => transition.type === 'append' && transition.dispatch === true);
@@ -144,7 +145,11 @@ export class OwnedShard {
     for (;;) {
       const act = (work: Work): CommitAnswer => answerTo(work, request, inbox);
       const tracksLines = startsOwn || (request.startsAtOnce !== undefined && inbox !== undefined);
-      const worked = await this.#workOut(facts, request.number, act, tracksLines).catch(async (error: unknown) => {
+      let work: Try | 'settled';
+      try {
+        const worked = this.#workOut(facts, request.number, act, tracksLines);
+        work = worked instanceof Promise ? await worked : worked;
+      } catch (error) {
         if (!(error instanceof IllegalTransitionError)) throw error;
         await this.#checkFence(request.number);
         // What is impossible now may be what follows on an offer that was not looked at yet.
@@ -152,11 +157,9 @@ export class OwnedShard {
         inbox = await this.#peek();
         hasLooked = true;
         mayLeave = true;
-        return undefined;
-      });
-      if (worked === undefined) continue;
-      if (worked === 'settled') return this.#lastAnswer as CommitAnswer;
-      const work = worked;
+        continue;
+      }
+      if (work === 'settled') return this.#lastAnswer as CommitAnswer;
       const reply = await this.#send(work, { inbox, mayLeave, grows, toleranceMs });
       switch (reply[0]) {
         case 0:
@@ -184,9 +187,14 @@ export class OwnedShard {
     }
   }
 
+  /** Whether a commit with this number is simply the next one. */
+  #follows(number: number): boolean {
+    return number === this.#number + 1 && this.#lost.length === 0;
+  }
+
   /** What a repeated or misnumbered commit gets, and what became of tries whose answers were lost; undefined: go on. */
   async #settle(number: number): Promise<CommitAnswer | undefined> {
-    if (number === this.#number + 1 && this.#lost.length === 0) return undefined;
+    if (this.#follows(number)) return undefined;
     const [epoch, incarnation, stored, tag] = await this.#fence();
     if (epoch !== String(this.claim.epoch) || incarnation !== this.claim.incarnation) throw this.#stale(epoch);
     if (this.#lost.length > 0 && Number(stored) === this.#number + 1) {
@@ -227,31 +235,46 @@ export class OwnedShard {
     this.memory.take(work);
   }
 
-  /** Runs the transitions, fetching what they ask for, until nothing is missing. */
-  async #workOut(
+  /** Runs the transitions; at once when all that they ask for is known, as it mostly is. */
+  #workOut(
     facts: Facts,
     number: number,
     act: (work: Work) => CommitAnswer,
     tracksLines: boolean,
-  ): Promise<Try | 'settled'> {
+  ): Try | Promise<Try | 'settled'> {
+    try {
+      return this.#try(facts, act, tracksLines);
+    } catch (error) {
+      return this.#workOutAfter(error, facts, number, () => this.#try(facts, act, tracksLines));
+    }
+  }
+
+  /** Fetches what was missed and tries again, until nothing is missing. */
+  async #workOutAfter(failed: unknown, facts: Facts, number: number, again: () => Try): Promise<Try | 'settled'> {
+    let error = failed;
     for (let round = 0; round < NO_FACTS_ROUNDS_MAX; round++) {
-      const { memory, context } = this;
-      const lineFormat = Math.max(memory.lineFormat, context.lineFormat());
-      const work = new Work({ memory, facts, now: context.now(), retention: context.rules, tracksLines, lineFormat });
-      try {
-        const answer = act(work);
-        this.#tags += 1;
-        return { tag: `${this.#tags}`, work, answer, tellsOn: this.#tellsOn(work) };
-      } catch (error) {
-        if (!(error instanceof Miss)) {
-          // What is stored may be the result of this very commit, sent before.
-          if (this.#lost.length > 0 && (await this.#settle(number)) !== undefined) return 'settled';
-          throw error;
-        }
+      if (!(error instanceof Miss)) {
+        // What is stored may be the result of this very commit, sent before.
+        if (this.#lost.length > 0 && (await this.#settle(number)) !== undefined) return 'settled';
+        throw error;
       }
       await this.#ask(() => facts.fetch(this.context.client, this.keys));
+      try {
+        return again();
+      } catch (next) {
+        error = next;
+      }
     }
     throw new Error(`Shard ${this.claim.shard}: what a commit needs could not be gathered.`);
+  }
+
+  #try(facts: Facts, act: (work: Work) => CommitAnswer, tracksLines: boolean): Try {
+    const { memory, context } = this;
+    const lineFormat = Math.max(memory.lineFormat, context.lineFormat());
+    const work = new Work({ memory, facts, now: context.now(), retention: context.rules, tracksLines, lineFormat });
+    const answer = act(work);
+    this.#tags += 1;
+    return { tag: `${this.#tags}`, work, answer, tellsOn: this.#tellsOn(work) };
   }
 
   async #send(
@@ -394,5 +417,3 @@ function sendsTo(transition: Transition, shard: number): boolean {
     transition.type === 'complete' && transition.outgoing?.some(({ targetShard }) => targetShard === shard) === true
   );
 }
-
-function ended(): void {}

@@ -168,7 +168,9 @@ export class RedisWal extends RedisWalReads implements SharedWal {
   async commit(request: CommitRequest): Promise<CommitAnswer> {
     const known = this.#shard(request.shard);
     const owned = known.owned?.isOf(request) === true ? known.owned : await this.#adopt(known, request);
-    return owned.commit(request);
+    // Waited for: an async function that returns a promise needs three turns of the microtask queue instead of one.
+    const answer = await owned.commit(request);
+    return answer;
   }
 
   async release(shard: number, epoch: number, incarnation: string): Promise<void> {

@@ -6,6 +6,7 @@ import { type EntityKey, entityKey } from '../../message/entity-key.js';
 import type { AttemptRecord, OutboxEntry, StoredMessage } from '../transition.js';
 import type { CommitRequest, PausedLine, ShardRules } from '../wal.js';
 import type { StoredState } from './actor-states.js';
+import { Changes } from './changes.js';
 import type { Facts, FactTable } from './facts.js';
 import type { Waiter } from './hints.js';
 import { type OutboxNumber, type OwnerMemory, ownNumber } from './memory.js';
@@ -14,7 +15,7 @@ import { type Body, type Held, messageOf } from './records.js';
 
 /** Records of one kind with their changes. */
 export class Table<K, V> {
-  readonly changes = new Map<K, V | undefined>();
+  readonly changes = new Changes<K, V | undefined>();
 
   constructor(readonly facts: FactTable<K, V>) {}
 
@@ -53,7 +54,7 @@ export class Work {
   readonly numbers: RedisShardNumbers;
   /** No message of the stored shard has this place or a higher one. */
   readonly firstNewSeq: number;
-  readonly line = new Map<number, Held | undefined>();
+  readonly line = new Changes<number, Held | undefined>();
   readonly bodies: Table<number, Body>;
   readonly pasts: Table<number, readonly AttemptRecord[]>;
   readonly pointers;
@@ -63,26 +64,26 @@ export class Work {
   readonly corpses;
   readonly verdicts;
   /** Members of the sorted sets: their score, or undefined for those that go. */
-  readonly due = new Map<string, number | undefined>();
-  readonly kept = new Map<number, number | undefined>();
-  readonly reminders = new Map<string, number | undefined>();
-  readonly stateTimes = new Map<EntityKey, number | undefined>();
+  readonly due = new Changes<string, number | undefined>();
+  readonly kept = new Changes<number, number | undefined>();
+  readonly reminders = new Changes<string, number | undefined>();
+  readonly stateTimes = new Changes<EntityKey, number | undefined>();
   /** By id: the text of a reply, or undefined for one that goes. */
-  readonly replies = new Map<string, string | undefined>();
+  readonly replies = new Changes<string, string | undefined>();
   /** The last state that the commit gave to an entity; null: none. */
-  readonly states = new Map<EntityKey, StoredState | null>();
+  readonly states = new Changes<EntityKey, StoredState | null>();
   readonly outgoing: OutboxEntry[] = [];
-  readonly outboxNumbers = new Map<number, OutboxNumber>();
+  readonly outboxNumbers = new Changes<number, OutboxNumber>();
   outboxLength: number;
   /** How far in the outbox the last message for this shard itself is; undefined: not known. */
   lastOwn: number | undefined;
   /** Oldest entries of the outbox that go. */
   relayed = 0;
-  readonly paused = new Map<string, PausedLine | undefined>();
-  readonly letterTypes = new Map<string, number>();
-  readonly taken = new Map<string, number>();
+  readonly paused = new Changes<string, PausedLine | undefined>();
+  readonly letterTypes = new Changes<string, number>();
+  readonly taken = new Changes<string, number>();
   /** Sessions whose stored time is to be this one. */
-  readonly seen = new Map<string, number>();
+  readonly seen = new Changes<string, number>();
   readonly quarantined: string[] = [];
   /** Offers stay in the inbox, which go before whatever this commit might put in line. */
   leavesOffers = false;
@@ -93,8 +94,8 @@ export class Work {
   highestOther: number;
   readonly #tracksLines: boolean;
   /** Messages that this commit put in line or back in line and did not start: how many of each entity. */
-  readonly #joined = new Map<EntityKey, number>();
-  readonly #joinedKeys = new Map<number, EntityKey>();
+  readonly #joined = new Changes<EntityKey, number>();
+  readonly #joinedKeys = new Changes<number, EntityKey>();
 
   constructor({ memory, facts, now, retention, tracksLines, lineFormat }: WorkOptions) {
     this.memory = memory;

@@ -3,6 +3,7 @@
  * changes. Owns nothing.
  */
 import { stateText } from './actor-states.js';
+import { Changes } from './changes.js';
 import { bucketOf, type ShardKeys } from './keys.js';
 import { type Body, bodyText, type Held, headText, headWithBody } from './records.js';
 import { bucketOfName, toField } from './text.js';
@@ -97,7 +98,7 @@ export class Writes {
       writes.last('LSET', shard.inbox, ['0', '']);
       for (const [session, number] of work.taken) writes.hset(shard.taken, toField(session), String(number));
     }
-    const blocked = new Map<number, number | undefined>();
+    const blocked = new Changes<number, number | undefined>();
     for (const [seq, held] of work.line) {
       const before = seq < work.firstNewSeq ? work.stored(seq) : undefined;
       if (held === undefined) {
@@ -212,17 +213,17 @@ function waits({ state, attempt }: Held): number {
 function writeTable<K>(writes: Writes, shard: ShardKeys, table: Table<K, unknown>): void {
   const { facts, changes } = table;
   if (changes.size === 0) return;
-  const { layout, known } = facts;
+  const { layout } = facts;
   for (const [key, value] of changes) {
     if (value !== undefined) writes.hset(layout.key(shard, key), layout.field(key), layout.encode(value));
-    else if (!known.has(key) || known.get(key) !== undefined) writes.hdel(layout.key(shard, key), layout.field(key));
+    else if (facts.mayBeStored(key)) writes.hdel(layout.key(shard, key), layout.field(key));
   }
 }
 
 function writeSorted<K>(
   writes: Writes,
   key: string,
-  changes: ReadonlyMap<K, number | undefined>,
+  changes: Changes<K, number | undefined>,
   member: (name: K) => string = String,
 ): void {
   if (changes.size === 0) return;
