@@ -1,6 +1,6 @@
 /**
  * Those who wait on this node for messages that another one runs. A hint brings the verdict; when it is lost, the store is
- * asked now and then, so that no wait hangs (I5).
+ * asked now and then, so that no wait hangs (I5); how soon, `patience.ts` tells.
  *
  * Owns: the waits, and one timer while there are any.
  */
@@ -13,6 +13,7 @@ import type { TimerHandle, Timers } from '../runtime/timers.js';
 import type { Verdict } from '../wal/transition.js';
 import type { StatusRecord, Wal } from '../wal/wal.js';
 import type { OfferPlace } from './offer-sender.js';
+import { PATIENCE_MAX_MS, PATIENCE_MIN_MS, Patience } from './patience.js';
 
 export interface RemoteWaitsOptions {
   readonly wal: Pick<Wal, 'status' | 'offerMark'>;
@@ -40,14 +41,12 @@ interface Wait {
   again: (() => void) | undefined;
   /** Its offer has not been answered: it need not be anywhere yet. */
   isOffering: boolean;
-  nextLookAt: number;
+  /** Undefined: it has not been looked for, and is when patience ends. */
+  nextLookAt: number | undefined;
   lookAfterMs: number;
   unknown: number;
 }
 
-/** First look into the store after this long, then ever later up to the second figure, milliseconds. */
-const FIRST_LOOK_MS = 250;
-const LOOK_MAX_MS = 2_000;
 /** How often it is seen whether somebody's look is due. */
 const SWEEP_MS = 50;
 /** Looks that must find nothing of a message that was taken in before its wait ends as indeterminate. */
@@ -57,6 +56,7 @@ export class RemoteWaits {
   private readonly waits = new Map<string, Wait>();
   private timer: TimerHandle | undefined;
   private readonly looking = new Set<Wait>();
+  private readonly patience = new Patience();
   private endedWith: ((id: string, subject: ErrorSubject) => Error) | undefined;
 
   constructor(private readonly options: RemoteWaitsOptions) {}
@@ -87,8 +87,8 @@ export class RemoteWaits {
       place: undefined,
       isTaken: false,
       again: undefined,
-      nextLookAt: clock.monotonic() + FIRST_LOOK_MS,
-      lookAfterMs: FIRST_LOOK_MS,
+      nextLookAt: undefined,
+      lookAfterMs: PATIENCE_MIN_MS,
       unknown: 0,
     });
     this.arm();
@@ -104,13 +104,18 @@ export class RemoteWaits {
     wait.again = again;
   }
 
-  /** A verdict has come; false when nobody here waits for it. */
+  /** A hint has brought a verdict; false when nobody here waits for it. */
   deliver(id: string, verdict: Verdict): boolean {
     const wait = this.waits.get(id);
     if (wait === undefined) return false;
-    this.waits.delete(id);
-    for (const waiter of wait.waiters) this.options.answer(waiter, wait.subject, verdict);
+    this.patience.hintCame(this.options.clock.monotonic() - wait.since);
+    this.end(wait, verdict);
     return true;
+  }
+
+  private end(wait: Wait, verdict: Verdict): void {
+    this.waits.delete(wait.id);
+    for (const waiter of wait.waiters) this.options.answer(waiter, wait.subject, verdict);
   }
 
   /** Answers someone whose wait is not kept here. */
@@ -144,9 +149,10 @@ export class RemoteWaits {
   private readonly sweep = (): void => {
     this.timer = undefined;
     const now = this.options.clock.monotonic();
+    const { ms } = this.patience;
     for (const wait of this.waits.values()) {
       if (wait.waiters.every(({ isSettled }) => isSettled)) this.waits.delete(wait.id);
-      else if (now >= wait.nextLookAt && !this.looking.has(wait)) void this.look(wait);
+      else if (now >= (wait.nextLookAt ?? wait.since + ms) && !this.looking.has(wait)) void this.look(wait);
     }
     this.arm();
   };
@@ -158,14 +164,18 @@ export class RemoteWaits {
       // What nobody has taken in has no verdict, and looking for it in the inbox would cost more each time.
       if (await this.isOffered(wait)) return;
       const record = await wal.status(wait.shard, wait.id);
-      if (record?.verdict !== undefined) this.deliver(wait.id, record.verdict);
-      else if (record === undefined) await this.foundNothing(wait);
+      if (record?.verdict !== undefined) {
+        // A hint may have been faster meanwhile.
+        if (this.waits.get(wait.id) !== wait) return;
+        this.patience.hintMissed();
+        this.end(wait, record.verdict);
+      } else if (record === undefined) await this.foundNothing(wait);
       else wait.unknown = 0;
     } catch {
       // A store that cannot be read is asked again.
     } finally {
       this.looking.delete(wait);
-      wait.lookAfterMs = Math.min(LOOK_MAX_MS, wait.lookAfterMs * 2);
+      wait.lookAfterMs = Math.min(PATIENCE_MAX_MS, wait.lookAfterMs * 2);
       wait.nextLookAt = clock.monotonic() + wait.lookAfterMs;
     }
   }
