@@ -14,6 +14,7 @@ import type { EntityWorker } from './entity-worker.js';
 import { Item } from './item.js';
 import { Mailbox } from './mailbox.js';
 import { SlotHold } from './running-slots.js';
+import { UnplacedQueries } from './unplaced-queries.js';
 import type { WorkerHost, WorkerOptions } from './worker-host.js';
 
 export abstract class EntityLine {
@@ -21,6 +22,7 @@ export abstract class EntityLine {
   marked: Item[] = [];
   running: Item | undefined;
   readonly early = new EarlyRuns(this);
+  protected readonly unplaced = new UnplacedQueries();
   /** Items whose outcome is on its way to the store. */
   finishing = 0;
   protected readonly slot: SlotHold;
@@ -95,7 +97,9 @@ export abstract class EntityLine {
 
   /** Drops a volatile query that has not started. */
   dropVolatile(item: Item): void {
-    if (this.mailbox.remove((each) => each === item) !== undefined) this.endTakenOut(item, 'cancelled');
+    if (this.mailbox.remove((each) => each === item) === undefined) return;
+    if (this.unplaced.takeOut(item)) this.host.accepted(item);
+    this.endTakenOut(item, 'cancelled');
   }
 
   /** Every item in memory that has not ended, whatever its stage. */

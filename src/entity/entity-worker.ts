@@ -40,6 +40,7 @@ export class EntityWorker extends EntityLine {
    * if it can be one; `advance` starts it.
    */
   enter(item: Item, mayDispatch: boolean, mayRunEarly = false): boolean {
+    this.unplaced.appendSent();
     if (mayRunEarly && this.startOf(item) === 'unmarked' && this.early.mayJoin()) this.early.join(item);
     else if (
       mayDispatch &&
@@ -92,10 +93,14 @@ export class EntityWorker extends EntityLine {
     this.advance();
   }
 
-  /** Takes in a volatile query: it is accepted as soon as it is in line. */
+  /** Takes in a volatile query: it is accepted as soon as it has its place. */
   ask(query: Item): void {
-    this.host.accepted(query);
+    if (this.unplaced.add(query)) this.host.accepted(query);
     this.line(query);
+  }
+
+  private appendAnswered(): void {
+    for (const query of this.unplaced.appendAnswered()) this.host.accepted(query);
   }
 
   /** Looks whether anything can start or be marked. Safe to call at any time. */
@@ -255,6 +260,7 @@ export class EntityWorker extends EntityLine {
   /** The store has answered for one of this worker's items. */
   committed(item: Item, outcome: Outcome, transition: Transition, now: number): void {
     storeAnswered(this, item, outcome, transition, now);
+    if (transition.type === 'append') this.appendAnswered();
     this.advance();
     this.letSlotGo();
     this.idleCheck();
@@ -275,6 +281,7 @@ export class EntityWorker extends EntityLine {
     }
     item.stage = 'ended';
     this.host.refusedByStore(item, error);
+    if (transition.type === 'append') this.appendAnswered();
     // What waits behind a message that was not taken in, a query for example, is next.
     if (transition.type === 'append') this.advance();
     this.letSlotGo();
@@ -324,6 +331,7 @@ export class EntityWorker extends EntityLine {
       if (item.isVolatile) {
         if (this.isBusy || this.finishing > 0 || !this.slot.have()) return;
         this.mailbox.shift();
+        if (this.unplaced.takeOut(item)) this.host.accepted(item);
         this.running = item;
         this.host.start(item);
         return;

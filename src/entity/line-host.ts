@@ -91,6 +91,12 @@ export class LineHost implements WorkerHost {
   }
 
   accepted(item: Item): void {
+    if (item.isVolatile && this.owner.lostWith !== undefined) {
+      // Its line is gone, and so is its waiter: nothing here answers it.
+      item.refuse?.(this.owner.notAccepted(this.owner.lostWith, item));
+      item.accepted = undefined;
+      return;
+    }
     if (!item.isVolatile) this.owner.ids.appendAnswered();
     this.owner.announce.accepted(item);
     const accept = item.accepted;

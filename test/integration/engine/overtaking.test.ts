@@ -147,3 +147,34 @@ describe('a message ahead of others that is not to start after all', () => {
     await lab.app.stop();
   });
 });
+
+describe('a query behind a message that is on its way to the store', () => {
+  const sendQuery = (lab: Awaited<ReturnType<typeof createLab>>) =>
+    fate(lab.app.bus.enqueue('account', 'Ask', 'a', { n: 3 }));
+
+  it('is not accepted while something that comes later may still go ahead of it (I4)', async () => {
+    const lab = await createLab();
+    // Nothing starts, so that only its place can make it accepted.
+    await lab.app.drive(lab.app.bus.pause('account'));
+    const open = lab.app.wal.hold('commit');
+    void lab.work('a', { n: 2 });
+    const query = sendQuery(lab);
+    await lab.app.settle();
+    expect(query.state).toBe('pending');
+    await lab.app.wal.wal.offer(0, [{ session: 's', number: 1, transition: append('o1', 1) }]);
+    open();
+    await lab.app.settle();
+    expect([query.state, lab.order()]).toEqual(['resolved', []]);
+    await lab.app.stop();
+  });
+
+  it('is accepted when the store does not take that message', async () => {
+    const lab = await createLab();
+    lab.app.wal.fail('commit', { times: 1 });
+    const refused = fate(lab.work('a', { n: 2 }));
+    const query = sendQuery(lab);
+    await lab.app.advance(1_000);
+    expect([refused.state, query.state, lab.order()]).toEqual(['rejected', 'resolved', [3]]);
+    await lab.app.stop();
+  });
+});
