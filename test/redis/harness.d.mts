@@ -76,6 +76,8 @@ export class RedisCluster {
   ready(timeoutMs?: number): Promise<void>;
   /** The servers that take writes now. */
   primaries(): Promise<RedisServer[]>;
+  /** The servers that follow a primary now. */
+  presentReplicas(): Promise<RedisServer[]>;
   replicaOf(primary: RedisServer): Promise<RedisServer | undefined>;
   /** Nothing of its primary reaches a replica from now on; the Cluster itself notices nothing. For servers without a password. */
   cutLink(replica: RedisServer): Promise<void>;
