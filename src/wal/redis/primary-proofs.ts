@@ -1,7 +1,7 @@
 /**
- * Proofs on the connection to one primary (M10). A round sends, in one go and on one socket: for each who asks a script that
- * checks that his write is there and writes something itself, then one WAIT for all of them. Who asks while a round is under
- * way is part of the next.
+ * Proofs on the connection to one primary (M10). A round sends, in one go and on one socket: scripts that check that the
+ * writes of all who ask are there and write something themselves, then one WAIT for all of them. Who asks while a round is
+ * under way is part of the next.
  *
  * WAIT speaks of how far the server's writes had come at the last command of its own connection that was itself sent to the
  * replicas (any command up to Redis 7.0; others count no more from 7.2 and in Valkey, where WAIT after a PING finds every
@@ -21,7 +21,12 @@ export interface PrimaryProofsOptions {
   readonly replicas: number;
   /** How long one round may take, milliseconds. */
   readonly timeoutMs: number;
+  /** Whether each key needs a script of its own: others may be in other slots, or elsewhere while their slot moves. */
+  readonly isCluster: boolean;
 }
+
+/** Writes that one script looks for at most (M3). */
+const LOOKS_MAX = 200;
 
 interface Asked {
   readonly evidence: Evidence;
@@ -69,13 +74,38 @@ export class PrimaryProofs {
     }
     // Nothing may be awaited between these: all of it must be written to one and the same socket.
     const { stream } = connection;
-    const checks = asked.map(({ evidence, asking }) => {
-      if (asking) connection.asking().catch(() => {});
-      // By its text, not by its hash: should the server not know it, the answer would come after WAIT was sent.
-      return connection.eval(PROVE, 1, evidence.key, ...evidence.fields.flat());
-    });
+    const looks = this.#together(asked).map((group) => ({ group, found: this.#look(group) }));
     const waited = this.#reached(stream);
-    await Promise.all([waited.catch(() => {}), ...asked.map((one, index) => settle(one, checks[index], waited))]);
+    await Promise.all([
+      waited.catch(() => {}),
+      ...looks.flatMap(({ group, found }) => group.map((one, index) => settle(one, index, found, waited))),
+    ]);
+  }
+
+  /** Groups that one script each can look for. */
+  #together(asked: readonly Asked[]): Asked[][] {
+    const groups: Asked[][] = [];
+    const open = new Map<string, Asked[]>();
+    for (const one of asked) {
+      const name = this.options.isCluster ? `${one.asking} ${one.evidence.key}` : '';
+      let group = open.get(name);
+      if (group === undefined || group.length >= LOOKS_MAX) {
+        group = [];
+        groups.push(group);
+        open.set(name, group);
+      }
+      group.push(one);
+    }
+    return groups;
+  }
+
+  #look(group: readonly Asked[]): Promise<unknown> {
+    const { connection } = this;
+    if (group[0]?.asking === true) connection.asking().catch(() => {});
+    const keys = group.map(({ evidence }) => evidence.key);
+    const args = group.flatMap(({ evidence: { fields } }) => [String(fields.length), ...fields.flat()]);
+    // By its text, not by its hash: should the server not know it, the answer would come after WAIT was sent.
+    return connection.eval(PROVE, keys.length, ...keys, ...args);
   }
 
   /** Resolves when enough replicas have what this connection wrote last. */
@@ -92,11 +122,12 @@ export class PrimaryProofs {
 
 async function settle(
   { evidence, resolve, reject }: Asked,
-  check: Promise<unknown> | undefined,
+  index: number,
+  found: Promise<unknown>,
   waited: Promise<void>,
-) {
+): Promise<void> {
   try {
-    if (Number(await check) !== 1) {
+    if (((await found) as readonly unknown[])[index] !== 1) {
       throw unproven(
         `The server that answers now does not have what was written (${evidence.key}): one that lacked it was promoted, or it was restarted without it.`,
       );

@@ -81,7 +81,8 @@ export class Replication {
   #proofsOn(connection: Redis): PrimaryProofs {
     let proofs = this.#primaries.get(connection);
     if (proofs === undefined) {
-      proofs = new PrimaryProofs(connection, this.options);
+      const { client, replicas, timeoutMs } = this.options;
+      proofs = new PrimaryProofs(connection, { replicas, timeoutMs, isCluster: isCluster(client) });
       this.#primaries.set(connection, proofs);
     }
     return proofs;

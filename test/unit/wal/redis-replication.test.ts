@@ -16,12 +16,12 @@ class Connection {
   readonly options = { host: 'h', port: 1 };
   readonly sent: string[] = [];
   /** What the check finds, and how many replicas there are. */
-  check: () => number | Promise<number> = () => 1;
+  check: () => number = () => 1;
   wait: () => number | Promise<number> = () => 1;
 
-  async eval(_: string, __: number, ...rest: readonly string[]): Promise<number> {
+  async eval(_: string, keys: number, ...rest: readonly string[]): Promise<number[]> {
     this.sent.push(`CHECK ${rest.join(' ')}`);
-    return this.check();
+    return Array.from({ length: keys }, () => this.check());
   }
 
   async asking(): Promise<void> {
@@ -46,7 +46,7 @@ describe('a proof by replicas', () => {
   it('has the server look for the write first, and then for its replicas (M10)', async () => {
     const connection = new Connection();
     await replicationOn(connection).proven(SOMETHING);
-    expect(connection.sent).toEqual(['CHECK {aq:0}:meta number is 7', 'WAIT 1 100']);
+    expect(connection.sent).toEqual(['CHECK {aq:0}:meta 1 number is 7', 'WAIT 1 100']);
   });
 
   it('is none where the server lacks the write, though its replicas answer (M9, M10)', async () => {
@@ -89,10 +89,20 @@ describe('a proof by replicas', () => {
     connection.wait = () => 1;
     answer(1);
     await Promise.all([first, ...others]);
-    expect(connection.sent.map((text) => text.split(' ')[0])).toEqual([
-      ...['CHECK', 'WAIT'],
-      ...['CHECK', 'CHECK', 'CHECK', 'WAIT'],
-    ]);
+    expect(connection.sent.map((text) => text.split(' ')[0])).toEqual([...['CHECK', 'WAIT'], ...['CHECK', 'WAIT']]);
+  });
+
+  it('looks for many writes with several scripts and one WAIT, and each hears of its own (M3)', async () => {
+    const connection = new Connection();
+    const replication = replicationOn(connection);
+    const first = replication.proven(SOMETHING);
+    const keys = Array.from({ length: 450 }, (_, shard) => shardKeys('aq', shard).meta);
+    let looked = 0;
+    connection.check = () => (++looked === 333 ? 0 : 1);
+    const all = await Promise.allSettled(keys.map((key) => replication.proven({ ...SOMETHING, key })));
+    await first;
+    expect(all.flatMap(({ status }, index) => (status === 'rejected' ? [index + 1] : []))).toEqual([333]);
+    expect(connection.sent.map((text) => text.split(' ')[0]).slice(2)).toEqual(['CHECK', 'CHECK', 'CHECK', 'WAIT']);
   });
 
   it('fails for one without failing for the others of its round', async () => {
