@@ -7,7 +7,6 @@ import type { Logger } from '../runtime/logger.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { RedisConnections } from '../wal/redis/connections.js';
 import { lateClient } from '../wal/redis/late-client.js';
-import { oneServer } from '../wal/redis/one-server.js';
 import { OFFER_BYTES_MAX, type RedisWalOptions } from '../wal/redis/options.js';
 import { RedisWal } from '../wal/redis/redis-wal.js';
 import type { SharedParts } from './node.js';
@@ -30,7 +29,6 @@ export function openShared(
     control,
     ...(redis.replicas > 0 && {
       waiter: lateClient(connections, 'wait'),
-      server: oneServer(connections),
       durability: { replicas: redis.replicas },
       // Below the time after which a silent connection is given up.
       replicationTimeoutMs: Math.ceil(redis.commandTimeoutMs * 0.6),

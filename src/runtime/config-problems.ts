@@ -1,7 +1,6 @@
 /** Makes sentences of what is wrong with a configuration: where, what was found, what is expected instead. */
 import type { z } from 'zod';
 import type { AtomicQueuesConfig, ResolvedConfig } from './config-options.js';
-import type { ResolvedRedis } from './config-redis.js';
 import { laterValues, replacedOptions } from './config-replaced.js';
 import { type ConfigSection, optionNames } from './config-schema.js';
 import { entityTypeFault } from './name-rule.js';
@@ -165,18 +164,7 @@ function storeContradictions(config: ResolvedConfig, input: AtomicQueuesConfig):
       `store.durability is ${show(store.durability)}, which is for the embedded store, and redis is given; expected 'async' or 'replicated(1)' (or more replicas).`,
     );
   }
-  if (isRedisCluster(config.redis) && config.redis.replicas > 0) {
-    problems.push(
-      `store.durability is ${show(store?.durability)} and redis is a Redis Cluster; waiting for replicas is not available there yet. Expected 'async', or one server with replicas (redis.sentinels).`,
-    );
-  }
   return problems;
-}
-
-/** Whether the options name a Redis Cluster, or the client that was handed in is one's. */
-function isRedisCluster(redis: ResolvedRedis): boolean {
-  if (redis.kind !== 'client') return redis.kind === 'cluster';
-  return (redis.client as { readonly isCluster?: unknown }).isCluster === true;
 }
 
 function valueAt(input: unknown, path: Path): unknown {

@@ -74,7 +74,8 @@ export const FAULTS = {
     },
   },
   promotion: {
-    servers: ['replica'],
+    /** In a Cluster with `replicated(1)`: else its primaries have no replicas. */
+    servers: ['replica', 'replicated cluster'],
     run: async ({ cast, servers, chance, say }) => {
       const aloneMs = chance.pick([100, 400, 800]);
       say(`the replica is promoted ${aloneMs} ms after its link was cut`);

@@ -40,7 +40,7 @@ export async function main(args, print) {
 function commandFor({ seed, servers, durability }, { only, bug, faultsMax }) {
   return [
     `npm run chaos -- --rounds 1 --seed ${seed} --servers ${servers}`,
-    ...(servers === 'replica' ? [`--durability '${durability}'`] : []),
+    ...(servers !== 'single' ? [`--durability '${durability}'`] : []),
     ...(only === undefined ? [] : [`--only ${only.join(',')}`]),
     ...(faultsMax === undefined ? [] : [`--faults ${faultsMax}`]),
     ...(bug === undefined ? [] : [`--bug ${bug}`]),

@@ -11,7 +11,7 @@ export const USAGE = `npm run chaos -- [options]
   --seed S          of the first round; the next ones count on from there. Default: by the clock
   --only A,B        only these faults: ${Object.keys(FAULTS).join(', ')}
   --servers KIND    only ${SERVERS.join(', ')}; default: in turn
-  --durability D    only async or replicated(1), with --servers replica
+  --durability D    only async or replicated(1), with --servers replica or cluster, which then has replicas
   --faults N        faults per round; default 5
   --bug NAME        plant a bug, which must make the run fail: ${BUGS.join(', ')}
   --keep            keep the evidence of clean rounds, too

@@ -28,7 +28,7 @@ export async function runRound(plan, say) {
   const folder = mkdtempSync(join(tmpdir(), `aq-chaos-${plan.seed}-`));
   const history = join(folder, 'history.jsonl');
   const notes = parentNotes(history);
-  const servers = await startServers(plan.servers, { appendfsync: plan.appendfsync });
+  const servers = await startServers(plan.servers, plan);
   const round = { folder, history, notes };
   const cast = new Cast({ ...plan, round, servers });
   cast.load = plan.load ?? ((node) => ({ ...LOADS[plan.dense ? 'dense' : 'wide'], clients: node.handles ? 6 : 10 }));

@@ -1,13 +1,14 @@
 /**
- * The Redis of a round: a single server, a primary with a replica, or a Cluster, and what can happen to it. Nodes reach a
+ * The Redis of a round: a single server, a primary with a replica, or a Cluster, with replicas if it is to prove by them, and what can happen to it. Nodes reach a
  * single server and a primary through a proxy of their own each, whose connections can be broken.
  */
 import { RedisCluster, RedisServer, TcpProxy } from '../redis/harness.mjs';
 import { until } from '../redis/resp.mjs';
 
-export async function startServers(kind, { appendfsync = 'everysec' } = {}) {
+export async function startServers(kind, { appendfsync = 'everysec', durability = 'async' } = {}) {
   const options = { appendonly: appendfsync };
-  if (kind === 'cluster') return new ClusterServers(await RedisCluster.start(options));
+  if (kind === 'cluster')
+    return new ClusterServers(await RedisCluster.start({ ...options, replicas: durability === 'async' ? 0 : 1 }));
   const primary = await RedisServer.start(options);
   if (kind === 'single') return new SingleServer(primary);
   return startReplicated(primary, options);
@@ -139,6 +140,7 @@ class ReplicatedServers extends SingleServer {
 class ClusterServers {
   kind = 'cluster';
   proxies = new Map();
+  #promotions = 0;
 
   constructor(cluster) {
     this.cluster = cluster;
@@ -158,6 +160,24 @@ class ClusterServers {
 
   async heal() {
     await this.cluster.ready();
+    await this.inSync();
+  }
+
+  async inSync() {
+    for (const replica of await this.cluster.presentReplicas()) await this.cluster.mendLink(replica);
+  }
+
+  /** As that of a single server, for one primary after the other. */
+  async promote({ aloneMs }) {
+    await this.inSync();
+    const replicas = await this.cluster.presentReplicas();
+    const replica = replicas[this.#promotions % replicas.length];
+    this.#promotions += 1;
+    const cutAt = Date.now();
+    await this.cluster.cutLink(replica);
+    await new Promise((resolve) => setTimeout(resolve, aloneMs));
+    await this.cluster.takeOver(replica);
+    return { cutAt, promotedAt: Date.now() };
   }
 
   /** One of its servers, by number. */
@@ -167,6 +187,7 @@ class ClusterServers {
     await new Promise((resolve) => setTimeout(resolve, downMs));
     await server.start();
     await this.cluster.ready();
+    await this.inSync();
     return Date.now();
   }
 
@@ -174,7 +195,8 @@ class ClusterServers {
   async moveKey(key, pauseMs) {
     const slot = await this.cluster.slotOf(key);
     const from = await this.cluster.ownerOf(slot);
-    const to = this.all[(this.all.indexOf(from) + 1) % this.all.length];
+    const primaries = await this.cluster.primaries();
+    const to = primaries[(primaries.indexOf(from) + 1) % primaries.length];
     await this.cluster.beginMove(slot, from, to);
     await this.cluster.moveKeys(slot, from, to, 40);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));

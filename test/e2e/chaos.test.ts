@@ -39,6 +39,12 @@ test('loses nothing that was acknowledged when a replica is promoted, with repli
   await expectClean('--servers', 'replica', '--durability', 'replicated(1)', '--only', 'promotion', '--faults', '2');
 });
 
+test('loses nothing that was acknowledged when replicas of a Cluster are promoted and slots move, with replicated(1) (I1, M10)', async () => {
+  await expectClean(
+    ...['--servers', 'cluster', '--durability', 'replicated(1)', '--only', 'promotion,reshard', '--faults', '3'],
+  );
+});
+
 test('loses no more than the documented limit when a replica is promoted, with async (M8, M9)', async () => {
   await expectClean('--servers', 'replica', '--durability', 'async', '--only', 'promotion,kill', '--faults', '2');
 });

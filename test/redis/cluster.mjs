@@ -60,11 +60,8 @@ export class RedisCluster {
         'a replica to know its master',
         async () => (await replica.command('CLUSTER', 'REPLICATE', id)) === 'OK',
       );
-      await until(
-        'a replica to be in sync',
-        async () => (await replica.info('replication')).master_link_status === 'up',
-      );
     }
+    await Promise.all(this.#replicas.map((replica, index) => this.#inSync(replica, this.#servers[index % masters])));
     await this.ready();
   }
 
@@ -101,6 +98,86 @@ export class RedisCluster {
       },
       { timeoutMs },
     );
+  }
+
+  /** The servers that take writes now, as the first one that runs has it. */
+  async primaries() {
+    const server = this.all.find(({ pid }) => pid !== undefined);
+    const ranges = await server.command('CLUSTER', 'SLOTS');
+    const ports = new Set(ranges.map(([, , [, port]]) => port));
+    return this.all.filter(({ port }) => ports.has(port));
+  }
+
+  /** The servers that follow a primary now. */
+  async presentReplicas() {
+    const roles = await Promise.all(this.all.map(async (server) => (await server.info('replication')).role));
+    return this.all.filter((_, index) => roles[index] === 'slave');
+  }
+
+  /** The first replica that a primary has now. */
+  async replicaOf(primary) {
+    for (const replica of await this.presentReplicas()) {
+      if ((await this.#primaryOf(replica)) === primary) return replica;
+    }
+    return undefined;
+  }
+
+  /** From now on nothing of its primary reaches a replica, though all of the Cluster hear of each other. */
+  async cutLink(replica) {
+    const primary = await this.#primaryOf(replica);
+    await replica.command('CONFIG', 'SET', 'masterauth', 'not let in');
+    await primary.command('CLIENT', 'KILL', 'TYPE', 'replica');
+    await until('the link to be cut', async () => (await replica.info('replication')).master_link_status === 'down');
+  }
+
+  /** Waits until the replica has what its primary has. */
+  async mendLink(replica) {
+    await replica.command('CONFIG', 'SET', 'masterauth', '');
+    await this.#inSync(replica, await this.#primaryOf(replica));
+  }
+
+  /** Makes a replica the primary with what it has, and waits until the former one follows it and everyone knows. */
+  async takeOver(replica) {
+    const former = await this.#primaryOf(replica);
+    await replica.command('CONFIG', 'SET', 'masterauth', '');
+    await replica.command('CLUSTER', 'FAILOVER', 'TAKEOVER');
+    await this.#inSync(former, replica);
+    await this.#agreed();
+  }
+
+  /**
+   * Waits until all servers have the same picture. What is done here without a vote may give two primaries one epoch for a
+   * while; should a slot move then, its old and its new owner may each take the other one for it ever after.
+   */
+  async #agreed() {
+    const running = this.all.filter(({ pid }) => pid !== undefined);
+    await until('everyone to agree on who has which slots', async () => {
+      const pictures = await Promise.all(running.map(pictureOf));
+      const epochs = pictures[0].map(({ epoch }) => epoch);
+      return new Set(epochs).size === epochs.length && new Set(pictures.map((each) => JSON.stringify(each))).size === 1;
+    });
+  }
+
+  async #primaryOf(replica) {
+    const { master_port: port } = await replica.info('replication');
+    return this.all.find((server) => server.port === Number(port));
+  }
+
+  /**
+   * Waits until both sides say so. A primary may call a replica online that it sends nothing until its first acknowledgement;
+   * its own pings, one a second, are what is acknowledged here.
+   */
+  async #inSync(replica, primary) {
+    await until('a replica to be in sync', async () => {
+      const { role, master_port: port, master_link_status: link } = await replica.info('replication');
+      return role === 'slave' && Number(port) === primary.port && link === 'up';
+    });
+    const { master_repl_offset: then } = await primary.info('replication');
+    await until('a primary to hear of its replica', async () => {
+      const all = Object.values(await primary.info('replication'));
+      const [, offset] = /,offset=(\d+)/.exec(all.find((each) => each.includes(`port=${replica.port},`))) ?? [];
+      return Number(offset) > Number(then);
+    });
   }
 
   /** The server that the cluster says to own a slot. */
@@ -140,9 +217,12 @@ export class RedisCluster {
     const id = await to.command('CLUSTER', 'MYID');
     // The new owner first: should the others hear of it earlier, nobody would answer for the slot.
     await to.command('CLUSTER', 'SETSLOT', slot, 'NODE', id);
-    for (const server of this.#servers) {
+    for (const server of await this.primaries()) {
       if (server !== to && server.pid !== undefined) await server.command('CLUSTER', 'SETSLOT', slot, 'NODE', id);
     }
+    if (this.#replicas.length === 0) return;
+    // A replica that has not heard of it would take the slot back, should it be promoted now.
+    await this.#agreed();
   }
 
   /** Moves a range of slots, both ends included, keys and all. */
@@ -157,4 +237,14 @@ export class RedisCluster {
   async dispose() {
     await Promise.all(this.all.map((server) => server.dispose()));
   }
+}
+
+/** The primaries with their epochs and slots, as a server has them. */
+async function pictureOf(server) {
+  const lines = (await server.command('CLUSTER', 'NODES')).split('\n').filter((line) => line !== '');
+  return lines
+    .map((line) => line.split(' '))
+    .filter(([, , flags]) => flags.includes('master'))
+    .map(([id, , , , , , epoch, , ...slots]) => ({ id, epoch, slots: slots.filter((each) => !each.startsWith('[')) }))
+    .sort((left, right) => (left.id < right.id ? -1 : 1));
 }

@@ -74,6 +74,17 @@ export class RedisCluster {
   readonly all: readonly RedisServer[];
   readonly nodes: { readonly host: string; readonly port: number }[];
   ready(timeoutMs?: number): Promise<void>;
+  /** The servers that take writes now. */
+  primaries(): Promise<RedisServer[]>;
+  /** The servers that follow a primary now. */
+  presentReplicas(): Promise<RedisServer[]>;
+  replicaOf(primary: RedisServer): Promise<RedisServer | undefined>;
+  /** Nothing of its primary reaches a replica from now on; the Cluster itself notices nothing. For servers without a password. */
+  cutLink(replica: RedisServer): Promise<void>;
+  /** Resolves when the replica is in sync again. */
+  mendLink(replica: RedisServer): Promise<void>;
+  /** CLUSTER FAILOVER TAKEOVER, with what the replica has. Resolves when the former primary follows it and everyone knows. */
+  takeOver(replica: RedisServer): Promise<void>;
   ownerOf(slot: number): Promise<RedisServer | undefined>;
   slotOf(key: string): Promise<number>;
   /** First half of a move: ASK and TRYAGAIN are answered until `finishMove`. */

@@ -35,8 +35,6 @@ export interface ClusterChannels {
   readonly nodes: string;
   /** To one life of one node. */
   node(incarnation: string): string;
-  /** Nobody hears it: what is published there only has to travel to the replicas. */
-  readonly proof: string;
 }
 
 export function clusterKeys(prefix: string = DEFAULT_KEY_PREFIX): ClusterKeys {
@@ -58,7 +56,6 @@ export function clusterChannels(prefix: string = DEFAULT_KEY_PREFIX): ClusterCha
     wake: `${prefix}:wake`,
     nodes: `${prefix}:nodes`,
     node: (incarnation) => `${prefix}:node:${incarnation}`,
-    proof: `${prefix}:proof`,
   };
 }
 

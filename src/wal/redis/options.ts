@@ -14,7 +14,7 @@ export interface RedisWalOptions {
   readonly client: RedisClient;
   /** For reads and signs of life, so that they do not wait behind large commits. Default: `client`. */
   readonly control?: RedisClient | undefined;
-  /** Only with `durability: {replicas}`: a connection of its own for WAIT, to the same server. */
+  /** Only with `durability: {replicas}`: a client of its own for WAIT, to the same server or the same Cluster. */
   readonly waiter?: RedisClient | undefined;
   /** Default `aq`. */
   readonly keyPrefix?: string | undefined;
@@ -24,8 +24,6 @@ export interface RedisWalOptions {
   readonly retention?: Partial<RetentionOptions> | undefined;
   /** Default `async`. */
   readonly durability?: RedisDurability | undefined;
-  /** With `waiter`: names the server that both lead to; see `one-server.ts`. Default: always the same one. */
-  readonly server?: (() => string | undefined) | undefined;
   /** How long the replicas may take before the answer counts as lost, milliseconds. Default 5,000. */
   readonly replicationTimeoutMs?: number | undefined;
   /** Offers that one commit takes in at most. Default 500. */

@@ -16,6 +16,7 @@ import {
 } from '../wal.js';
 import { answerTo, type Inbox } from './commit-answer.js';
 import { redisError } from './errors.js';
+import { evidenceOfCommit } from './evidence.js';
 import { Facts, Miss } from './facts.js';
 import { type Forgettable, findForgettable, forget } from './forgetting.js';
 import { areFew, toldOf, verdictTexts } from './hints.js';
@@ -54,6 +55,7 @@ interface Try {
 export class OwnedShard {
   #number: number;
   #lastAnswer: CommitAnswer | undefined;
+  #lastTag = '';
   /** Tries of commit `#number + 1` whose answers were lost. */
   #lost: Try[] = [];
   #tags = 0;
@@ -166,7 +168,7 @@ export class OwnedShard {
           if (reply[5] !== undefined)
             this.#inbox.keep([reply[4] as string[], reply[5] as ShownEntry[], Number(reply[3])]);
           this.#applied(work);
-          await this.context.proven();
+          await this.#proven();
           return {
             ...work.answer,
             offersLeft: Number(reply[3]),
@@ -201,11 +203,11 @@ export class OwnedShard {
       const applied = this.#lost.find((lost) => lost.tag === tag);
       if (applied !== undefined) {
         this.#applied(applied);
-        await this.context.proven();
+        await this.#proven();
       }
     }
     if (number === this.#number && Number(stored) === number && this.#lastAnswer !== undefined) {
-      await this.context.proven();
+      await this.#proven();
       return this.#lastAnswer;
     }
     if (number === this.#number + 1 && Number(stored) === this.#number) return undefined;
@@ -224,13 +226,19 @@ export class OwnedShard {
     const applied = stored === number ? this.#lost.find((lost) => lost.tag === tag) : undefined;
     if (applied === undefined) throw this.#misnumbered(number, stored);
     this.#applied(applied);
-    await this.context.proven();
+    await this.#proven();
     return applied.answer;
   }
 
-  #applied({ work, answer }: Pick<Try, 'work' | 'answer'>): void {
+  /** Of the last commit that was applied. */
+  #proven(): Promise<void> {
+    return this.context.proven(evidenceOfCommit(this.keys, this.claim, this.#number, this.#lastTag));
+  }
+
+  #applied({ work, answer, tag }: Pick<Try, 'work' | 'answer' | 'tag'>): void {
     this.#number += 1;
     this.#lastAnswer = answer;
+    this.#lastTag = tag;
     this.#lost = [];
     this.memory.take(work);
   }

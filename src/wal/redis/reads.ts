@@ -3,6 +3,7 @@
 import type { SignOfLife } from '../shared-wal.js';
 import type { AttemptRecord, DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
 import type { DeadLetterFilterQuery, DeadLetterQuery, DeadLetterRef, PausedLine, StatusRecord } from '../wal.js';
+import { type Evidence, evidenceOfRecord } from './evidence.js';
 import { LAYOUTS } from './facts.js';
 import { bucketOf, type ShardKeys } from './keys.js';
 import { lineFormatOf } from './line-format.js';
@@ -43,6 +44,12 @@ export interface SmallState {
   readonly outboxLength: number;
   /** How many messages are blocked. */
   readonly blocked: number;
+}
+
+/** A status, and with a verdict the record that it was read from. */
+export interface FoundStatus {
+  readonly status: StatusRecord;
+  readonly record?: Evidence | undefined;
 }
 
 export class ShardReads {
@@ -155,7 +162,7 @@ export class ShardReads {
     return found;
   }
 
-  async status(id: string, now: number): Promise<StatusRecord | undefined> {
+  async status(id: string, now: number): Promise<FoundStatus | undefined> {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const found = await this.#status(id, now);
       if (found !== 'moved') return found;
@@ -164,7 +171,7 @@ export class ShardReads {
   }
 
   /** What the store says of an id in one moment, or that it moved between two looks. */
-  async #status(id: string, now: number): Promise<StatusRecord | undefined | 'moved'> {
+  async #status(id: string, now: number): Promise<FoundStatus | undefined | 'moved'> {
     const { keys } = this;
     const pointerKey = keys.ids[bucketOfName(id)] as string;
     const n = numberInId(id);
@@ -175,36 +182,35 @@ export class ShardReads {
       ['hget', keys.run, own],
     ])) as (string | null)[];
     const held = head === null || head === undefined ? undefined : heldOf(n, head, running ?? null);
-    if (held?.id === id) return pendingStatus(held);
+    if (held?.id === id) return { status: pendingStatus(held) };
     if (pointerFound === null || pointerFound === undefined) return undefined;
     const { seq, delayed, letter, verdict } = pointerOf(pointerFound);
     if (seq !== undefined) {
       const [message] = await this.held([seq]);
-      return message?.id === id ? pendingStatus(message) : 'moved';
+      return message?.id === id ? { status: pendingStatus(message) } : 'moved';
     }
     if (delayed !== undefined) {
       const text = await this.client.hget(LAYOUTS.delayed.key(keys, delayed), String(delayed));
-      return text === null ? 'moved' : pendingStatus(LAYOUTS.delayed.decode(text, delayed));
+      return text === null ? 'moved' : { status: pendingStatus(LAYOUTS.delayed.decode(text, delayed)) };
     }
     if (letter !== undefined) {
       const found = await this.#letter(letter);
       if (found === undefined) return 'moved';
-      const { entityType, entityId, attempt } = found.message;
-      const ended = { state: found.reason, ...(found.error !== undefined && { error: found.error }) };
-      return { id, state: found.reason, entityType, entityId, attempt, verdict: ended };
+      const { reason, error, message } = found.letter;
+      const { entityType, entityId, attempt } = message;
+      const verdict = { state: reason, ...(error !== undefined && { error }) };
+      return { status: { id, state: reason, entityType, entityId, attempt, verdict }, record: found.record };
     }
     if (verdict === undefined) return undefined;
-    const text = await this.client.hget(LAYOUTS.verdicts.key(keys, verdict), String(verdict));
+    const key = LAYOUTS.verdicts.key(keys, verdict);
+    const text = await this.client.hget(key, String(verdict));
     if (text === null) return 'moved';
     const kept = LAYOUTS.verdicts.decode(text, verdict);
     if (kept.at <= now) return undefined;
+    const { entityType, entityId } = kept;
     return {
-      id,
-      state: kept.verdict.state,
-      entityType: kept.entityType,
-      entityId: kept.entityId,
-      attempt: 0,
-      verdict: kept.verdict,
+      status: { id, state: kept.verdict.state, entityType, entityId, attempt: 0, verdict: kept.verdict },
+      record: evidenceOfRecord(key, String(verdict), text),
     };
   }
 
@@ -214,7 +220,7 @@ export class ShardReads {
       const number = text === null ? undefined : pointerOf(text).letter;
       if (number === undefined) return undefined;
       const found = await this.#letter(number);
-      if (found !== undefined) return found;
+      if (found !== undefined) return found.letter;
     }
     return undefined;
   }
@@ -224,7 +230,7 @@ export class ShardReads {
     const found: DeadLetter[] = [];
     for (let at = 0; at < refs.length; at += 100) {
       const letters = await Promise.all(refs.slice(at, at + 100).map(({ number }) => this.#letter(number)));
-      for (const letter of letters) if (letter !== undefined) found.push(letter);
+      for (const each of letters) if (each !== undefined) found.push(each.letter);
     }
     return found;
   }
@@ -249,16 +255,18 @@ export class ShardReads {
     return (await this.deadLetterIds({ ...filter, limit: Number.MAX_SAFE_INTEGER })).length;
   }
 
-  async #letter(number: number): Promise<DeadLetter | undefined> {
+  async #letter(number: number): Promise<{ readonly letter: DeadLetter; readonly record: Evidence } | undefined> {
     const { keys } = this;
+    const key = LAYOUTS.letters.key(keys, number);
     const [head, corpse] = (await this.#together([
-      ['hget', LAYOUTS.letters.key(keys, number), String(number)],
+      ['hget', key, String(number)],
       ['hget', LAYOUTS.corpses.key(keys, number), String(number)],
     ])) as (string | null)[];
     if (head === null || head === undefined || corpse === null || corpse === undefined) return undefined;
     const { id, reason, diedAt } = letterHeadOf(head);
     const { error, message } = LAYOUTS.corpses.decode(corpse, number);
-    return { id, number, reason, ...(error !== undefined && { error }), diedAt, message };
+    const letter = { id, number, reason, ...(error !== undefined && { error }), diedAt, message };
+    return { letter, record: evidenceOfRecord(key, String(number), head) };
   }
 
   #letterPage(after: number, end: number, limit: number) {

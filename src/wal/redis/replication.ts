@@ -1,105 +1,105 @@
 /**
- * Proof that what was applied has reached replicas (M10). WAIT speaks of how far the server's writes had come at the last
- * command of its own connection that was itself sent to the replicas (any command up to Redis 7.0; others count no more from
- * 7.2 and in Valkey, where WAIT after a PING finds every replica far enough). So each round first publishes on a channel that
- * nobody hears: that goes to the replicas, touches no key, and is not refused when the memory is full. Everyone who asks
- * while a round is under way shares the next.
+ * Proof that what was applied has reached replicas (M10): on the primary that has it, of a single server or of the slot in a
+ * Cluster. Which primary that is, the servers say themselves (MOVED, ASK); what each of them is asked is in
+ * `primary-proofs.ts`.
  */
-import { StoreUnavailableError } from '../wal.js';
-import { redisError } from './errors.js';
-import { clusterChannels } from './keys.js';
+import type { Redis } from 'ioredis';
+import type { Evidence } from './evidence.js';
 import type { RedisWalOptions } from './options.js';
+import { PrimaryProofs, unproven } from './primary-proofs.js';
+import { addressOfRedirection, connectionAt } from './redirection.js';
 import type { RedisClient } from './scripts.js';
+import { addressIn, isCluster } from './sockets.js';
 
 export interface ReplicationOptions {
-  /** A connection for this alone: WAIT holds up what stands behind it. To the very server that applied the writes. */
+  /** Connections for this alone, one to each primary: WAIT holds up what stands behind it. */
   readonly client: RedisClient;
-  /** Default `aq`. */
-  readonly keyPrefix?: string | undefined;
   readonly replicas: number;
   /** How long one round may take, milliseconds. */
   readonly timeoutMs: number;
-  /** Names the server that writes and WAIT go to; undefined while they may go to different ones. Default: they never do. */
-  readonly server?: (() => string | undefined) | undefined;
 }
+
+/** As many as the client library follows. */
+const REDIRECTIONS_MAX = 16;
 
 export class Replication {
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #primaries = new WeakMap<Redis, PrimaryProofs>();
+  /** In a Cluster: where the keys of each hash tag were at last. */
+  readonly #places = new Map<string, string>();
 
-  readonly #channel: string;
+  constructor(private readonly options: ReplicationOptions) {}
 
-  constructor(private readonly options: ReplicationOptions) {
-    this.#channel = clusterChannels(options.keyPrefix).proof;
-  }
-
-  /** Resolves when everything that was applied just before the call is on enough replicas. */
-  async proven(): Promise<void> {
-    const { server = () => '' } = this.options;
-    const wrote = server();
-    await this.#shared();
-    // Replicas of another server prove nothing: whether it has what was applied, the commit's number tells.
-    if (wrote !== undefined && wrote === server()) return;
-    throw new StoreUnavailableError('The connection to the server that has the last writes was lost.', 'unknown', true);
-  }
-
-  #shared(): Promise<void> {
-    if (this.#running === undefined) return this.#begin();
-    // The round that is under way may have begun before what the caller applied; the next one has not.
-    this.#next ??= this.#running.then(
-      () => this.#begin(),
-      () => this.#begin(),
-    );
-    return this.#next;
-  }
-
-  #begin(): Promise<void> {
-    this.#next = undefined;
-    const round = this.#round();
-    this.#running = round;
-    const ended = (): void => {
-      if (this.#running === round) this.#running = undefined;
-    };
-    round.then(ended, ended);
-    return round;
-  }
-
-  async #round(): Promise<void> {
-    const { client, replicas, timeoutMs } = this.options;
-    let reached: number;
-    try {
-      // Its answer says nothing; that it ran on this connection, after the writes, is what counts.
-      const [, found] = await Promise.all([
-        client.publish(this.#channel, ''),
-        client.call('WAIT', String(replicas), String(timeoutMs)),
-      ]);
-      reached = Number(found);
-    } catch (error) {
-      throw asUnproven(redisError(error, true));
+  /**
+   * Resolves when what the evidence is of is on its primary and on enough replicas of it.
+   * @throws StoreUnavailableError `unknown` when that is not proven: it may be asked again.
+   */
+  async proven(evidence: Evidence): Promise<void> {
+    let connection = this.#firstFor(evidence.key);
+    let asking = false;
+    for (let redirections = 0; redirections <= REDIRECTIONS_MAX; redirections += 1) {
+      const elsewhere = await this.#proofsOn(connection).prove(evidence, asking);
+      if (elsewhere === undefined) return;
+      const { client } = this.options;
+      if (!isCluster(client)) throw unproven('Redis is a node of a Cluster, and was not named as one.');
+      const address = addressOfRedirection(client, connection, elsewhere);
+      asking = elsewhere.kind === 'ask';
+      if (!asking) this.#places.set(tagOf(evidence.key), address);
+      connection = await this.#at(address);
     }
-    if (reached < replicas) {
-      throw new StoreUnavailableError(
-        `Only ${reached} of ${replicas} replicas had the last writes after ${timeoutMs} ms.`,
-        'unknown',
-        true,
-      );
+    throw unproven(`The primary of ${evidence.key} was not found with ${REDIRECTIONS_MAX} redirections.`);
+  }
+
+  /** Any primary may be asked first; in a Cluster it says which one is the right one. */
+  #firstFor(key: string): Redis {
+    const { client } = this.options;
+    if (!isCluster(client)) return client;
+    const primaries = client.nodes('master');
+    const place = this.#places.get(tagOf(key));
+    const isReady = ({ status }: Redis): boolean => status === 'ready';
+    const [first = primaries[0]] = [
+      ...primaries.filter((node) => isReady(node) && addressIn(node) === place),
+      ...primaries.filter(isReady),
+    ];
+    if (first === undefined) throw unproven('None of the primaries of the Redis Cluster can be reached.');
+    return first;
+  }
+
+  async #at(address: string): Promise<Redis> {
+    const client = this.options.client;
+    if (!isCluster(client)) return client;
+    const known = connectionAt(client, address);
+    if (known !== undefined) return known;
+    // The client asks the Cluster only now and then, and by what its own commands meet.
+    await new Promise<void>((resolve) => {
+      client.refreshSlotsCache(() => resolve());
+    });
+    const found = connectionAt(client, address);
+    if (found === undefined) throw unproven(`Redis at ${address} cannot be reached.`);
+    return found;
+  }
+
+  #proofsOn(connection: Redis): PrimaryProofs {
+    let proofs = this.#primaries.get(connection);
+    if (proofs === undefined) {
+      const { client, replicas, timeoutMs } = this.options;
+      proofs = new PrimaryProofs(connection, { replicas, timeoutMs, isCluster: isCluster(client) });
+      this.#primaries.set(connection, proofs);
     }
+    return proofs;
   }
 }
 
-/** The write itself was applied; whatever fails afterwards leaves it unproven. */
-function asUnproven(error: Error): Error {
-  if (!(error instanceof StoreUnavailableError)) return error;
-  return new StoreUnavailableError(error.message, 'unknown', error.recoverable, { cause: error });
+/** All keys with one hash tag are in one slot. */
+function tagOf(key: string): string {
+  return key.slice(0, key.indexOf('}') + 1);
 }
 
 /** What the options ask for; undefined: the server alone is enough. */
 export function replicationOf(options: RedisWalOptions): Replication | undefined {
-  const { durability = 'async', waiter, server, keyPrefix, replicationTimeoutMs = 5_000 } = options;
+  const { durability = 'async', waiter, replicationTimeoutMs = 5_000 } = options;
   if (durability === 'async') return undefined;
   if (waiter === undefined) {
     throw new TypeError('`durability: {replicas}` needs `waiter`: a connection of its own to the same server.');
   }
-  const { replicas } = durability;
-  return new Replication({ client: waiter, keyPrefix, replicas, timeoutMs: replicationTimeoutMs, server });
+  return new Replication({ client: waiter, replicas: durability.replicas, timeoutMs: replicationTimeoutMs });
 }

@@ -1,5 +1,6 @@
 /** What the shards of one store share in a process. */
 import type { ShardRules } from '../wal.js';
+import type { Evidence } from './evidence.js';
 import type { ClusterChannels, ShardKeys } from './keys.js';
 import type { RedisClient } from './scripts.js';
 import type { StoreTime } from './store-time.js';
@@ -19,6 +20,6 @@ export interface ShardContext {
   /** The server's time; undefined when a test's clock tells it. */
   readonly serverTime: StoreTime | undefined;
   now(): number;
-  /** What was applied is proven as far as the durability level asks. */
-  proven(): Promise<void>;
+  /** Resolves when what the evidence is of is proven as far as the durability level asks. */
+  proven(evidence: Evidence): Promise<void>;
 }

@@ -7,6 +7,9 @@ import { crc32 } from 'node:zlib';
 import { LINE_BUCKETS } from './keys.js';
 
 const ESCAPE = '\uf8f0';
+/** A field that no name and no number becomes. */
+export const UNUSED_FIELD = ESCAPE;
+
 const UNSAFE = /[\p{Cs}\uf8f0]/u;
 const EACH_UNSAFE = /[\p{Cs}\uf8f0]/gu;
 const EACH_ESCAPED = /\uf8f0([0-9a-f]{4})/g;

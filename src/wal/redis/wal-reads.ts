@@ -1,5 +1,5 @@
 /** The reading half of the WAL on Redis: every question is passed on to the reads of its shard. */
-
+import { isDeepStrictEqual } from 'node:util';
 import type { QuarantinedOffer } from '../shared-wal.js';
 import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../transition.js';
 import type {
@@ -14,7 +14,7 @@ import type {
   ReminderQuery,
   StatusRecord,
 } from '../wal.js';
-import type { ShardReads } from './reads.js';
+import type { FoundStatus, ShardReads } from './reads.js';
 import type { ShardContext } from './shard-context.js';
 
 export abstract class RedisWalReads {
@@ -43,18 +43,34 @@ export abstract class RedisWalReads {
   }
 
   async status(shard: number, id: string): Promise<StatusRecord | undefined> {
+    let found = await this.#status(shard, id);
+    for (;;) {
+      const record = found?.record;
+      if (record === undefined) return found?.status;
+      try {
+        // A verdict that only the server has seen so far could still be lost with it.
+        await this.context().proven(record);
+        return found?.status;
+      } catch (error) {
+        // It may have been forgotten or replayed meanwhile, or a promoted server never had it.
+        const again = await this.#status(shard, id);
+        if (isDeepStrictEqual(again?.record, record)) throw error;
+        found = again;
+      }
+    }
+  }
+
+  #status(shard: number, id: string): Promise<FoundStatus | undefined> {
     const context = this.context();
     const { offerBytesMax, slices } = context;
-    const status = await this.reading(shard, async (reads) => {
+    return this.reading(shard, async (reads) => {
       const found = await reads.status(id, context.now());
       if (found !== undefined) return found;
       const rules = { bytesMax: offerBytesMax, shard, slices, newId: () => '' };
       // What is in the inbox now may be taken in while it is looked for there.
-      return (await reads.side.offered(id, rules)) ?? reads.status(id, context.now());
+      const status = await reads.side.offered(id, rules);
+      return status === undefined ? reads.status(id, context.now()) : { status };
     });
-    // A verdict that only the server has seen so far could still be lost with it.
-    if (status?.verdict !== undefined) await context.proven();
-    return status;
   }
 
   async knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined> {

@@ -1,10 +1,15 @@
 /** `durability: {replicas}`: nothing is resolved before replicas have it (M10). */
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { contractMessage, contractOffers } from '../../../src/testing/wal-contract-shard.js';
+import { type Evidence, evidenceOfCommit, noEvidence } from '../../../src/wal/redis/evidence.js';
+import { shardKeys } from '../../../src/wal/redis/keys.js';
 import { RedisWal } from '../../../src/wal/redis/redis-wal.js';
 import { Replication } from '../../../src/wal/redis/replication.js';
+import type { Transition } from '../../../src/wal/transition.js';
 import { Clients } from '../../redis/clients.js';
 import { RedisServer, until } from '../../redis/harness.mjs';
+
+const UNPROVEN = { name: 'StoreUnavailableError', applied: 'unknown', recoverable: true };
 
 const clients = new Clients();
 let primary: RedisServer;
@@ -43,13 +48,12 @@ describe('a replicated store', () => {
     };
     await wal.commit(first);
     replica.pause();
-    const unproven = { name: 'StoreUnavailableError', applied: 'unknown', recoverable: true };
     const second = { ...first, number: 2, transitions: [{ type: 'complete', seq: 1, reply: '1' }] as const };
-    await expect(wal.commit(second)).rejects.toMatchObject(unproven);
-    await expect(wal.commit(second)).rejects.toMatchObject(unproven);
-    await expect(wal.status(0, 'm1')).rejects.toMatchObject(unproven);
+    await expect(wal.commit(second)).rejects.toMatchObject(UNPROVEN);
+    await expect(wal.commit(second)).rejects.toMatchObject(UNPROVEN);
+    await expect(wal.status(0, 'm1')).rejects.toMatchObject(UNPROVEN);
     const offers = contractOffers('s', 1, { type: 'append', message: contractMessage('o1') });
-    await expect(wal.offer(0, offers)).rejects.toMatchObject(unproven);
+    await expect(wal.offer(0, offers)).rejects.toMatchObject(UNPROVEN);
     replica.resume();
     expect((await wal.commit(second)).outcomes).toEqual([{ type: 'applied' }]);
     expect(await wal.status(0, 'm1')).toMatchObject({ state: 'completed' });
@@ -75,18 +79,59 @@ describe('a replicated store', () => {
     expect(await openings()).toBe(1);
   });
 
+  it('takes no replica of a promoted server for a proof of what that server lacks (M9, M10)', async () => {
+    const start = (): Promise<RedisServer> => RedisServer.start({ appendonly: 'no' });
+    const [former, promoted, follower] = await Promise.all([start(), start(), start()]);
+    onTestFinished(async () => void (await Promise.all([former, promoted, follower].map((each) => each.dispose()))));
+    await promoted.replicate(former);
+    const hasty = new RedisWal({ client: await clients.single(former) });
+    await hasty.start();
+    const claim = { epoch: (await hasty.open(0, 'me')).epoch, incarnation: 'me' };
+    const commit = (number: number, ...transitions: readonly Transition[]): Promise<unknown> =>
+      hasty.commit({ shard: 0, ...claim, number, transitions });
+    const keys = shardKeys('aq', 0);
+    const reader = await clients.single(former);
+    const evidence = async (): Promise<Evidence> => {
+      const [number, tag] = await reader.hmget(keys.meta, 'number', 'tag');
+      return evidenceOfCommit(keys, claim, Number(number), tag ?? '');
+    };
+    await commit(1, { type: 'append', message: contractMessage('m1', 'a', { messageId: 'k' }), dispatch: true });
+    await until('the replica to have it', async () => {
+      await reader.set('probe', '1');
+      return (await reader.wait(1, 100)) === 1;
+    });
+    const first = await evidence();
+    await promoted.promote();
+    await follower.replicate(promoted);
+    await commit(2, { type: 'complete', seq: 1, reply: '1' });
+    // The connection for proofs has found the promoted server, the one for all else has not.
+    const waiter = await clients.single(promoted);
+    const lacks = { ...UNPROVEN, message: expect.stringContaining('does not have what was written') as string };
+    const replication = new Replication({ client: waiter, replicas: 1, timeoutMs: 2_000 });
+    await replication.proven(first);
+    await expect(replication.proven(await evidence())).rejects.toMatchObject(lacks);
+    const wal = new RedisWal({ client: await clients.single(former), waiter, durability: { replicas: 1 } });
+    await wal.start();
+    await expect(wal.status(0, 'm1')).rejects.toMatchObject(lacks);
+    const offers = contractOffers('s', 1, { type: 'append', message: contractMessage('o1') });
+    await expect(wal.offer(0, offers)).rejects.toMatchObject(lacks);
+    const request = { shard: 0, ...claim, number: 3, transitions: [] };
+    await expect(wal.commit(request)).rejects.toMatchObject(lacks);
+    await expect(wal.release(0, claim.epoch, 'me')).rejects.toMatchObject(lacks);
+    await expect(wal.open(0, 'me')).rejects.toMatchObject(lacks);
+  });
+
   it('may be tried again when the primary becomes a replica during the proof (M10)', async () => {
     const [own, other] = await Promise.all([RedisServer.start({ appendonly: 'no' }), RedisServer.start()]);
     onTestFinished(async () => void (await Promise.all([own.dispose(), other.dispose()])));
     const client = await clients.single(own);
     const waiter = await clients.single(own);
     const replication = new Replication({ client: waiter, replicas: 1, timeoutMs: 5_000 });
-    const failure = replication.proven().catch((error: unknown) => error);
+    const failure = replication.proven(noEvidence(shardKeys('aq', 0))).catch((error: unknown) => error);
     await until('the proof to wait', async () => (await client.info('clients')).includes('blocked_clients:1'));
     await own.command('REPLICAOF', other.host, other.port);
-    const unproven = { name: 'StoreUnavailableError', applied: 'unknown', recoverable: true };
-    expect(await failure).toMatchObject(unproven);
-    await expect(replication.proven()).rejects.toMatchObject(unproven);
+    expect(await failure).toMatchObject(UNPROVEN);
+    await expect(replication.proven(noEvidence(shardKeys('aq', 0)))).rejects.toMatchObject(UNPROVEN);
   });
 
   it('needs a connection of its own for waiting', async () => {

@@ -133,10 +133,6 @@ describe('the option redis', () => {
     [{ redis: {}, store: { durability: 'fsync' } }, ['store.durability is "fsync"', 'redis is given']],
     [{ store: { durability: 'async' } }, ['store.durability is "async"', 'redis is not given']],
     [{ store: { durability: 'replicated(2)' } }, ['store.durability is "replicated(2)"', 'redis is not given']],
-    [
-      { redis: { cluster: [{ host: 'h' }] }, store: { durability: 'replicated(1)' } },
-      ['redis is a Redis Cluster', 'not available there yet'],
-    ],
     [{ redis: {}, wal: { enabled: false } }, ['wal.enabled is false', 'redis is given']],
   ])('refuses the contradiction in %j, naming both', (config, words) => {
     const problems = problemsOf(config);
@@ -144,12 +140,11 @@ describe('the option redis', () => {
     for (const word of words) expect(problems[0]).toContain(word);
   });
 
-  it('waits for no replicas of a Redis Cluster, also when its client is handed in (M10)', () => {
-    const redis = new Cluster([{ host: 'h' }], { lazyConnect: true });
-    expect(problemsOf({ redis })).toEqual([]);
-    expect(problemsOf({ redis, store: { durability: 'replicated(1)' } })).toEqual([
-      expect.stringContaining('redis is a Redis Cluster; waiting for replicas is not available there yet'),
-    ]);
+  it('takes replicas of a Redis Cluster for a proof, also when its client is handed in (M10)', () => {
+    const client = new Cluster([{ host: 'h' }], { lazyConnect: true });
+    for (const redis of [client, { cluster: [{ host: 'h' }] }]) {
+      expect(resolveConfig({ redis, store: { durability: 'replicated(1)' } }).redis?.replicas).toBe(1);
+    }
   });
 
   it('settles how durable a write on Redis is', () => {
