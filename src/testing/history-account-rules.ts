@@ -8,6 +8,7 @@
 import type { DeadLetterReason, FinalState, ShardCounts } from '../wal/transition.js';
 import type { FinalSnapshot } from './history.js';
 import type { HistoryLedger } from './history-ledger.js';
+import { checkTold } from './history-operator-rules.js';
 import { checkAtRest, checkLeftBehind } from './history-order-rules.js';
 import type { Seen } from './history-report.js';
 import { isDurable, type MessageTrack } from './history-tracks.js';
@@ -56,11 +57,12 @@ export class FinalAccounts {
     for (const message of ledger.messages.values()) {
       ledger.steps += 1;
       if (message.sameAs !== undefined) continue;
+      if (this.snapshot !== undefined) checkTold(ledger, message, this.pending, this.letters);
       // Somebody named it, e.g. to withdraw it, but the store never had it.
       if (ledger.storeTold && (message.accepted ?? message.resolved ?? message.origin) === undefined) continue;
       if (!isDurable(message)) {
         const stands = message.starts === 0 && message.entity?.waiting.has(message) === true;
-        if (stands && !ledger.storeTold) checkLeftBehind(ledger, message);
+        if (stands && !ledger.queriesTravel) checkLeftBehind(ledger, message);
         continue;
       }
       this.known += 1;

@@ -26,6 +26,7 @@ import type {
 import { checkMessageId, checkStart, mayStartAgain } from './history-attempt-rules.js';
 import type { HistoryLedger } from './history-ledger.js';
 import { countInterruption, endLife } from './history-life.js';
+import { checkOperated } from './history-operator-rules.js';
 import {
   checkAlone,
   checkAtRest,
@@ -115,7 +116,7 @@ export class HistoryFollower {
     call.life.calls.delete(call);
     const { kind } = call.called.event;
     // The id that a waiter hears of a volatile query may be that of its question, and not of what ran.
-    const isQuestion = this.ledger.storeTold && kind === 'query' && call.message !== undefined;
+    const isQuestion = this.ledger.queriesTravel && kind === 'query' && call.message !== undefined;
     if (seen.event.id !== undefined && !isQuestion)
       this.link(seen.event.call, this.ledger.message(seen.event.id), seen);
     call.answered = seen;
@@ -129,7 +130,12 @@ export class HistoryFollower {
     if (call === undefined) return;
     if (call.message !== undefined) {
       if (call.message !== message && !isDurable(call.message) && !isDurable(message)) call.askedAgain = true;
-      if (call.askedAgain === true) message.claimed = true;
+      if (call.askedAgain !== true) return;
+      message.claimed = true;
+      // Asked again, it must still see what was in line when its caller asked for the first time (I4).
+      if (message.call !== undefined || isDurable(message)) return;
+      message.call = call;
+      noteStartedCall(ledger, message);
       return;
     }
     const { entityType, entityId, kind, messageId, delayed } = call.called.event;
@@ -224,6 +230,7 @@ export class HistoryFollower {
     checkLease(ledger, seen, message);
     checkFencing(ledger, seen, message, entity);
     checkAlone(ledger, seen, message, entity);
+    checkOperated(ledger, seen, message, entity);
     const isEarly = isBeforeLine(ledger, message);
     if (!isEarly) checkOrderOfStart(ledger, seen, message, entity);
 

@@ -164,7 +164,7 @@ export function checkQuiescent(ledger: HistoryLedger, seen: Seen<Quiescent>): vo
     for (const waiting of entity.waiting) {
       ledger.steps += 1;
       // A query that is in no store goes with its owner, and its asker asks the next one.
-      if (ledger.storeTold && !isDurable(waiting)) continue;
+      if (ledger.queriesTravel && !isDurable(waiting)) continue;
       if (ledger.newsMayBeLost(waiting)) waiting.atRest = { seen, delayed };
       else message ??= waiting;
     }
@@ -206,7 +206,7 @@ export function checkOvertakenUnrun(ledger: HistoryLedger, seen: Seen<Ended>, x:
   const { state, node } = seen.event;
   if (!ledger.commonOrder) return;
   // Its asker has asked the next owner meanwhile, and this one drops it when it hears of that.
-  if (ledger.storeTold && !isDurable(x)) return;
+  if (ledger.queriesTravel && !isDurable(x)) return;
   const unrun = x.starts === 0 && (state === 'cancelled' || state === 'expired');
   const y = x.entity?.latestCallStarted.get('');
   if (!unrun && (x.held === undefined || (y?.firstStart?.position ?? 0) < x.held.position)) return;
