@@ -87,8 +87,10 @@ export class FinalAccounts {
     else if (message.maybeEnded || this.mayHaveEndedUnseen(message)) {
       for (const state of FINAL_STATES) this.mayHaveEnded[state] += 1;
     } else if (this.mayBeWithdrawn(message)) this.mayHaveEnded.cancelled += 1;
-    else if (message.letterCalled !== undefined && ledger.crashes > 0) this.mayHaveEnded.failed += 1;
-    else this.lost(message);
+    else if (message.toldOver !== undefined || wasLetter(ledger, message)) {
+      // Its end was not told, and whoever acted on it knows of one.
+      for (const state of FINAL_STATES) if (state !== 'completed') this.mayHaveEnded[state] += 1;
+    } else this.lost(message);
   }
 
   /** Without a common order nothing tells whether a crash came after the last sign of a message that has run. */
@@ -210,6 +212,11 @@ export class FinalAccounts {
   private mismatch(words: string): void {
     this.ledger.violation('I7', undefined, `the counts do not agree: ${words}.`, [this.snapshot]);
   }
+}
+
+/** It left the dead letters, or may have by someone who died before telling. */
+function wasLetter({ crashes }: HistoryLedger, { letterGone, letterCalled }: MessageTrack): boolean {
+  return letterGone !== undefined || (letterCalled !== undefined && crashes > 0);
 }
 
 function needsLetter(state: FinalState): boolean {

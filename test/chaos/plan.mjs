@@ -5,7 +5,7 @@ import { Chance } from './random.mjs';
 const FAULTS_PER_ROUND = 5;
 
 /** `only`: names of faults; every kind that fits the servers comes before any comes twice. */
-export function planRound(seed, { servers: kinds, only, durability, bug, keep, faultsMax = FAULTS_PER_ROUND }) {
+export function planRound(seed, { servers: kinds, only, durability, bugs, keep, faultsMax = FAULTS_PER_ROUND }) {
   const chance = new Chance(seed);
   const servers = kinds[seed % kinds.length];
   const fitting = Object.keys(FAULTS).filter(
@@ -22,8 +22,8 @@ export function planRound(seed, { servers: kinds, only, durability, bug, keep, f
     durability: servers === 'replica' ? (durability ?? picked) : 'async',
     appendfsync: chance.pick(['everysec', 'always']),
     faults: faults.slice(0, faultsMax),
-    dense: chance.happens(0.3) || bug !== undefined,
-    bug,
+    dense: chance.happens(0.3) || bugs !== undefined,
+    bugs,
     keep,
   };
 }
