@@ -81,8 +81,11 @@ export function checkOperated(
   const from = isDurable(message) ? (isMarked ? message.dispatched : undefined) : seen;
   if (from === undefined) return;
   for (const name of [entity.entityType, `${entity.entityType}\n${entity.entityId}`]) {
-    const paused = ledger.pauses.get(name)?.inForce;
-    if (paused === undefined || from.position < paused.answered.position) continue;
+    const track = ledger.pauses.get(name);
+    const paused = track?.inForce;
+    if (track === undefined || paused === undefined || from.position < paused.answered.position) continue;
+    // Told once: what is not kept lets everything start.
+    track.inForce = undefined;
     ledger.violation(
       'I4',
       message,

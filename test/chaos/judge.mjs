@@ -47,11 +47,20 @@ export async function judge({ history: path, final, wrong, lossy, figures }) {
   };
 }
 
-/** Messages, and calls of operators, of which something was acknowledged while the server could still lose it. */
+/**
+ * Messages of which something was acknowledged while the server could still lose it, and calls of operators that were under
+ * way then: a pause of a type is many commits.
+ */
 function idsWithin(history, lossy) {
-  const within = ({ at }) => lossy.some(({ from, to }) => at >= from && at <= to);
-  const nameOf = ({ type, id, call }) => (type === 'operatorAnswered' ? call : id);
-  return new Set(history.filter((event) => nameOf(event) !== undefined && within(event)).map(nameOf));
+  const within = (begunAt, at) => lossy.some(({ from, to }) => at >= from && begunAt <= to);
+  const begun = new Map();
+  const found = new Set();
+  for (const { type, id, call, at } of history) {
+    if (type === 'operatorCalled') begun.set(call, at);
+    if (type === 'operatorAnswered' && within(begun.get(call), at)) found.add(call);
+    if (id !== undefined && within(at, at)) found.add(id);
+  }
+  return found;
 }
 
 /** Owners and epochs are kept whatever is lost (I3, I6); and only of those messages anything may be. */
