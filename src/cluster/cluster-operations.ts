@@ -123,7 +123,14 @@ export class ClusterOperations implements MessageOperations {
   ): Promise<readonly OperationResult[]> {
     const routes = this.options.routes();
     const binding = routes.bindingOf(entityType);
-    if (binding === undefined) return [];
+    if (binding === undefined) {
+      // Done in silence it would seem to have worked, and the type's first node would know nothing of it.
+      throw new AtomicQueuesError(
+        'UNKNOWN_ENTITY_TYPE',
+        `No node of the cluster has ever had handlers for entity type "${entityType}", as far as this node knows: there is no line to ${operation.type}.`,
+        { subject: { entityType, ...(entityId !== undefined && { entityId }) } },
+      );
+    }
     const one = entityId === undefined ? undefined : routes.shardOf(entityType, entityKey(entityType, entityId));
     const shards = one === undefined ? routes.shardsOf(binding.index) : [one];
     return Promise.all(shards.map((shard) => this.do(shard, operation)));

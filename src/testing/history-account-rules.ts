@@ -8,6 +8,7 @@
 import type { DeadLetterReason, FinalState, ShardCounts } from '../wal/transition.js';
 import type { FinalSnapshot } from './history.js';
 import type { HistoryLedger } from './history-ledger.js';
+import { checkTold } from './history-operator-rules.js';
 import { checkAtRest, checkLeftBehind } from './history-order-rules.js';
 import type { Seen } from './history-report.js';
 import { isDurable, type MessageTrack } from './history-tracks.js';
@@ -56,11 +57,12 @@ export class FinalAccounts {
     for (const message of ledger.messages.values()) {
       ledger.steps += 1;
       if (message.sameAs !== undefined) continue;
+      if (this.snapshot !== undefined) checkTold(ledger, message, this.pending, this.letters);
       // Somebody named it, e.g. to withdraw it, but the store never had it.
       if (ledger.storeTold && (message.accepted ?? message.resolved ?? message.origin) === undefined) continue;
       if (!isDurable(message)) {
         const stands = message.starts === 0 && message.entity?.waiting.has(message) === true;
-        if (stands && !ledger.storeTold) checkLeftBehind(ledger, message);
+        if (stands && !ledger.queriesTravel) checkLeftBehind(ledger, message);
         continue;
       }
       this.known += 1;
@@ -85,8 +87,10 @@ export class FinalAccounts {
     else if (message.maybeEnded || this.mayHaveEndedUnseen(message)) {
       for (const state of FINAL_STATES) this.mayHaveEnded[state] += 1;
     } else if (this.mayBeWithdrawn(message)) this.mayHaveEnded.cancelled += 1;
-    else if (message.letterCalled !== undefined && ledger.crashes > 0) this.mayHaveEnded.failed += 1;
-    else this.lost(message);
+    else if (message.toldOver !== undefined || wasLetter(ledger, message)) {
+      // Its end was not told, and whoever acted on it knows of one.
+      for (const state of FINAL_STATES) if (state !== 'completed') this.mayHaveEnded[state] += 1;
+    } else this.lost(message);
   }
 
   /** Without a common order nothing tells whether a crash came after the last sign of a message that has run. */
@@ -208,6 +212,11 @@ export class FinalAccounts {
   private mismatch(words: string): void {
     this.ledger.violation('I7', undefined, `the counts do not agree: ${words}.`, [this.snapshot]);
   }
+}
+
+/** It left the dead letters, or may have by someone who died before telling. */
+function wasLetter({ crashes }: HistoryLedger, { letterGone, letterCalled }: MessageTrack): boolean {
+  return letterGone !== undefined || (letterCalled !== undefined && crashes > 0);
 }
 
 function needsLetter(state: FinalState): boolean {

@@ -12,6 +12,7 @@ import { checkMark } from './history-attempt-rules.js';
 import { HistoryFollower } from './history-follower.js';
 import { HistoryLedger } from './history-ledger.js';
 import { endLife } from './history-life.js';
+import { operatorAnswered, operatorCalled } from './history-operator-rules.js';
 import { checkQuiescent } from './history-order-rules.js';
 import { checkCommit, checkOpened } from './history-ownership-rules.js';
 import type { HistoryReport } from './history-report.js';
@@ -105,6 +106,10 @@ export class HistoryChecker {
       case 'paused':
       case 'resumed':
         return follower.paused(event);
+      case 'operatorCalled':
+        return operatorCalled(ledger, { position, event });
+      case 'operatorAnswered':
+        return operatorAnswered(ledger, { position, event });
       case 'opened':
         return checkOpened(ledger, { position, event });
       case 'commitCalled':
@@ -162,7 +167,7 @@ export class HistoryChecker {
       const { entity } = message;
       if (message.claimed || message.origin !== undefined || entity === undefined) continue;
       // A query that was asked again of another node, before it had its turn on the first one.
-      if (ledger.storeTold && message.starts === 0 && !isDurable(message)) continue;
+      if (ledger.queriesTravel && message.starts === 0 && !isDurable(message)) continue;
       // What was refused, or lost with its process, before the store had it.
       if (isBeforeLine(ledger, message)) continue;
       const left = unanswered.get(entity) ?? 0;

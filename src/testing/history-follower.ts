@@ -26,6 +26,7 @@ import type {
 import { checkMessageId, checkStart, mayStartAgain } from './history-attempt-rules.js';
 import type { HistoryLedger } from './history-ledger.js';
 import { countInterruption, endLife } from './history-life.js';
+import { checkOperated } from './history-operator-rules.js';
 import {
   checkAlone,
   checkAtRest,
@@ -36,7 +37,7 @@ import {
 } from './history-order-rules.js';
 import { checkFencing, checkLease } from './history-ownership-rules.js';
 import type { Seen } from './history-report.js';
-import { type CallTrack, isBeforeLine, isDurable, type MessageTrack } from './history-tracks.js';
+import { type CallTrack, isBeforeLine, isDurable, type LifeTrack, type MessageTrack } from './history-tracks.js';
 import { checkAnswer, checkEnded, checkRefusedStaysOut, checkRejected } from './history-verdict-rules.js';
 
 export class HistoryFollower {
@@ -97,6 +98,7 @@ export class HistoryFollower {
     if (call === undefined) return;
     call.life.calls.delete(call);
     call.rejected = seen;
+    call.knownAt ??= seen.position;
     const { entityType, entityId, messageId } = call.called.event;
     if (messageId !== undefined && call.message === undefined) {
       const { firstCalls } = ledger.entity(entityType, entityId);
@@ -115,7 +117,7 @@ export class HistoryFollower {
     call.life.calls.delete(call);
     const { kind } = call.called.event;
     // The id that a waiter hears of a volatile query may be that of its question, and not of what ran.
-    const isQuestion = this.ledger.storeTold && kind === 'query' && call.message !== undefined;
+    const isQuestion = this.ledger.queriesTravel && kind === 'query' && call.message !== undefined;
     if (seen.event.id !== undefined && !isQuestion)
       this.link(seen.event.call, this.ledger.message(seen.event.id), seen);
     call.answered = seen;
@@ -129,11 +131,17 @@ export class HistoryFollower {
     if (call === undefined) return;
     if (call.message !== undefined) {
       if (call.message !== message && !isDurable(call.message) && !isDurable(message)) call.askedAgain = true;
-      if (call.askedAgain === true) message.claimed = true;
+      if (call.askedAgain !== true) return;
+      message.claimed = true;
+      // Asked again, it must still see what was in line when its caller asked for the first time (I4).
+      if (message.call !== undefined || isDurable(message)) return;
+      message.call = call;
+      noteStartedCall(ledger, message);
       return;
     }
     const { entityType, entityId, kind, messageId, delayed } = call.called.event;
     call.message = message;
+    call.knownAt ??= seen.position;
     message.claimed = true;
     if (call.called.event.cancelOnTimeout === true) message.withdrawable = true;
     const entity = ledger.entity(entityType, entityId);
@@ -176,8 +184,20 @@ export class HistoryFollower {
     if (!isDurable(message)) {
       message.life = ledger.life(event.node);
       message.life.queries.add(message);
+      message.behind = this.onTheirWay(message.life, event);
     }
     this.enterLine(message);
+  }
+
+  private onTheirWay({ calls }: LifeTrack, { entityType, entityId }: Accepted): readonly CallTrack[] | undefined {
+    let behind: CallTrack[] | undefined;
+    for (const call of calls) {
+      this.ledger.steps += 1;
+      const { event } = call.called;
+      if (call.message !== undefined || event.entityId !== entityId || event.entityType !== entityType) continue;
+      if (!this.ledger.isVolatile(event)) (behind ??= []).push(call);
+    }
+    return behind;
   }
 
   /** What was handed in again is no message of its own. */
@@ -224,6 +244,7 @@ export class HistoryFollower {
     checkLease(ledger, seen, message);
     checkFencing(ledger, seen, message, entity);
     checkAlone(ledger, seen, message, entity);
+    checkOperated(ledger, seen, message, entity);
     const isEarly = isBeforeLine(ledger, message);
     if (!isEarly) checkOrderOfStart(ledger, seen, message, entity);
 

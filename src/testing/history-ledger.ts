@@ -4,7 +4,7 @@
  */
 import type { MessageKind } from '../message/envelope.js';
 import type { FinalState } from '../wal/transition.js';
-import type { Accepted, HistoryEvent } from './history.js';
+import type { Accepted, HistoryEvent, OperatorCalled } from './history.js';
 import type { HistoryReport, Invariant, Seen, Violation } from './history-report.js';
 import {
   type CallTrack,
@@ -15,6 +15,7 @@ import {
   isDurable,
   type LifeTrack,
   type MessageTrack,
+  type PauseTrack,
   type ShardTrack,
 } from './history-tracks.js';
 
@@ -39,10 +40,15 @@ export class HistoryLedger {
   readonly ready = new Set<EntityTrack>();
   readonly pausedTypes = new Set<string>();
   readonly cancelledTypes = new Map<string, Seen>();
+  /** Calls of operators without an answer. */
+  readonly operatorCalls = new Map<string, Seen<OperatorCalled>>();
+  /** What operators were told of lines, and of types, by their names. */
+  readonly pauses = new Map<string, PauseTrack>();
 
   readonly commonOrder: boolean;
   readonly closedWorld: boolean;
   readonly storeTold: boolean;
+  readonly queriesTravel: boolean;
   readonly toleranceMs: number;
   readonly leaseToleranceMs: number;
   crashes = 0;
@@ -62,6 +68,7 @@ export class HistoryLedger {
     this.commonOrder = options.commonOrder ?? true;
     this.closedWorld = options.closedWorld ?? true;
     this.storeTold = options.storeTold ?? false;
+    this.queriesTravel = options.queriesTravel ?? this.storeTold;
     this.toleranceMs = options.clockToleranceMs ?? 0;
     this.leaseToleranceMs = options.leaseToleranceMs ?? 0;
   }
@@ -107,6 +114,10 @@ export class HistoryLedger {
       this.entities.set(key, entity);
     }
     return entity;
+  }
+
+  isVolatile({ kind, entityType, entityId }: Pick<Accepted, 'kind' | 'entityType' | 'entityId'>): boolean {
+    return kind === 'query' && this.entity(entityType, entityId).rules.queries !== 'durable';
   }
 
   message(id: string): MessageTrack {

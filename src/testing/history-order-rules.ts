@@ -19,7 +19,7 @@ export function placeTaken(ledger: HistoryLedger, message: MessageTrack): Seen |
   return accepted.position < resolved.position ? accepted : resolved;
 }
 
-/** Whether X had its place before anyone called `enqueue` for Y. */
+/** Whether X had its place before anyone called `enqueue` for Y, and so had all that it stood behind. */
 function isBefore(ledger: HistoryLedger, x: MessageTrack, y: MessageTrack): boolean {
   const taken = placeTaken(ledger, x);
   const called = y.call?.called;
@@ -27,7 +27,8 @@ function isBefore(ledger: HistoryLedger, x: MessageTrack, y: MessageTrack): bool
     taken !== undefined &&
     called !== undefined &&
     ledger.ordered(taken.event, called.event) &&
-    taken.position < called.position
+    taken.position < called.position &&
+    (x.behind ?? []).every(({ knownAt = Number.POSITIVE_INFINITY }) => knownAt < called.position)
   );
 }
 
@@ -164,7 +165,7 @@ export function checkQuiescent(ledger: HistoryLedger, seen: Seen<Quiescent>): vo
     for (const waiting of entity.waiting) {
       ledger.steps += 1;
       // A query that is in no store goes with its owner, and its asker asks the next one.
-      if (ledger.storeTold && !isDurable(waiting)) continue;
+      if (ledger.queriesTravel && !isDurable(waiting)) continue;
       if (ledger.newsMayBeLost(waiting)) waiting.atRest = { seen, delayed };
       else message ??= waiting;
     }
@@ -206,7 +207,7 @@ export function checkOvertakenUnrun(ledger: HistoryLedger, seen: Seen<Ended>, x:
   const { state, node } = seen.event;
   if (!ledger.commonOrder) return;
   // Its asker has asked the next owner meanwhile, and this one drops it when it hears of that.
-  if (ledger.storeTold && !isDurable(x)) return;
+  if (ledger.queriesTravel && !isDurable(x)) return;
   const unrun = x.starts === 0 && (state === 'cancelled' || state === 'expired');
   const y = x.entity?.latestCallStarted.get('');
   if (!unrun && (x.held === undefined || (y?.firstStart?.position ?? 0) < x.held.position)) return;

@@ -8,7 +8,7 @@
 import type { LifecycleEvents } from '../entity/lifecycle-events.js';
 import type { MessageKind } from '../message/envelope.js';
 import type { FinalState } from '../wal/transition.js';
-import type { HistoryEvent, HistoryFact, Started } from './history.js';
+import type { HistoryEvent, HistoryFact, OperatorCalled, Started } from './history.js';
 import type { HistorySink } from './history-log.js';
 
 export interface HistoryRecorderOptions {
@@ -40,6 +40,9 @@ export interface RecordableOptions {
   readonly runAt?: unknown;
   readonly cancelOnTimeout?: boolean | undefined;
 }
+
+/** What an operator is about to do. */
+export type Operation = Pick<OperatorCalled, 'action' | 'id' | 'entityType' | 'entityId'>;
 
 export interface BusRecording<Message> {
   /** Whom the message is addressed to. */
@@ -122,6 +125,29 @@ export class HistoryRecorder {
     return () => {
       for (const stop of stops) stop();
     };
+  }
+
+  /**
+   * What an operator does, with what he is told: `false` and `undefined` mean that there was nothing to do it to, and the
+   * `id` of a replay is that of the new message. A call that fails is not answered: it may have been done.
+   */
+  async recordOperation<Answer>(operation: Operation, act: () => Promise<Answer>): Promise<Answer> {
+    this.calls += 1;
+    const call = `operator ${this.options.node}.${this.options.life ?? '1'}.${this.calls}`;
+    const { action, id } = operation;
+    if (action === 'cancel' && id !== undefined) this.record({ type: 'cancelCalled', id });
+    if ((action === 'replay' || action === 'purge') && id !== undefined) this.record({ type: `${action}Called`, id });
+    this.record({ type: 'operatorCalled', call, ...operation });
+    const answer = await act();
+    const isLine = action === 'pause' || action === 'resume';
+    const newId = (answer as { readonly id?: unknown } | undefined)?.id;
+    this.record({
+      type: 'operatorAnswered',
+      call,
+      done: isLine || (answer !== false && answer !== undefined),
+      ...(typeof newId === 'string' && { newId }),
+    });
+    return answer;
   }
 
   /** A bus that records the calls made through it. */

@@ -15,6 +15,8 @@ import type {
   EnqueueResolved,
   HandlerEnded,
   LetterCalled,
+  OperatorAnswered,
+  OperatorCalled,
   Promoted,
   Purged,
   Quiescent,
@@ -53,6 +55,11 @@ export interface HistoryOptions {
    * The store itself wrote what became durable, when it did: no news is lost with a process. Default false.
    */
   readonly storeTold?: boolean | undefined;
+  /**
+   * A volatile query may be asked of another node, and asked again of the next owner under another id: one that was dropped,
+   * or ran twice, is no fault. Default: as `storeTold`.
+   */
+  readonly queriesTravel?: boolean | undefined;
   /** How far times in the log may be off, milliseconds. Default 0. */
   readonly clockToleranceMs?: number | undefined;
   /** What an owner may have left of its lease when it loses it, because clocks tick at different speed. Default 0. */
@@ -81,6 +88,8 @@ export interface CallTrack {
   readonly called: Seen<EnqueueCalled>;
   readonly life: LifeTrack;
   message?: MessageTrack | undefined;
+  /** From where on the log tells what it made, or that it made nothing. */
+  knownAt?: number | undefined;
   /** A volatile query that had to be asked again, of the next owner. */
   askedAgain?: boolean | undefined;
   rejected?: Seen<EnqueueRejected> | undefined;
@@ -136,6 +145,12 @@ export interface MessageTrack {
   cancelCalled?: Seen<CancelCalled> | undefined;
   letterCalled?: Seen<LetterCalled> | undefined;
   letterGone?: Seen<Replayed | Purged> | undefined;
+  /** An operator was told that it is withdrawn, or skipped. */
+  toldOver?: ToldDone | undefined;
+  /** An operator was told that the dead letter is gone for good. */
+  toldPurged?: ToldDone | undefined;
+  /** An operator was told that the dead letter is in line again. */
+  toldReplayed?: ToldDone | undefined;
   overtaken: boolean;
   /**
    * Everything had come to rest while it was due, unless it had ended in a process that died before telling; and the
@@ -146,10 +161,31 @@ export interface MessageTrack {
   claimed: boolean;
   /** One of its callers withdraws it when its wait times out. */
   withdrawable?: boolean | undefined;
+  /**
+   * A volatile query: calls at its owner's node whose messages were on their way to the store when it came in line. It stands
+   * behind them, and they behind all that the store takes in first: its place is settled with theirs.
+   */
+  behind?: readonly CallTrack[] | undefined;
   /** Another message has its id now. */
   replaced?: boolean | undefined;
   /** The message that stands for this one, which is none: it came under a known `messageId`. */
   sameAs?: MessageTrack | undefined;
+}
+
+/** An operator's call and its answer. */
+export interface ToldDone {
+  readonly called: Seen<OperatorCalled>;
+  readonly answered: Seen<OperatorAnswered>;
+}
+
+/** What operators were told of a line, or of all lines of a type. */
+export interface PauseTrack {
+  /** A pause that was answered, and nobody has asked for the contrary since. */
+  inForce?: ToldDone | undefined;
+  /** Calls to resume it without an answer: they may be done at any time. */
+  openResumes: number;
+  /** The position of the last answer to one. */
+  lastResumed: number;
 }
 
 export interface EntityTrack {

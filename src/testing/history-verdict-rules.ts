@@ -26,6 +26,7 @@ const DOOR_CODES: ReadonlySet<string> = new Set([
   'STORE_DEGRADED',
   'NOT_OWNER',
   'SHUTTING_DOWN',
+  'ENTITY_PAUSED',
 ]);
 const ALSO_AFTER_ACCEPTANCE: ReadonlySet<string> = new Set(['STORE_DEGRADED', 'NOT_OWNER', 'SHUTTING_DOWN']);
 const OVERLOAD_CODES: ReadonlySet<string> = new Set(['QUEUE_DEPTH_EXCEEDED', 'WORKER_LIMIT_EXCEEDED', 'BACKPRESSURE']);
@@ -141,7 +142,7 @@ export function checkAnswer(ledger: HistoryLedger, answer: Seen<Answered>, messa
 function compare(ledger: HistoryLedger, message: MessageTrack, ended: Seen<Ended>, answer: Seen<Answered>): void {
   const { state, reply } = answer.event;
   // A query of another node may have been answered by a second run, or refused at a later owner's door.
-  if (ledger.storeTold && !isDurable(message) && answer.event.node !== ended.event.node) return;
+  if (ledger.queriesTravel && !isDurable(message) && answer.event.node !== ended.event.node) return;
   if (state !== ended.event.state) {
     ledger.violation(
       'I5',

@@ -10,7 +10,7 @@
  *
  * When to write. An event that says that something is durable (`accepted`, `dispatched`, `retried`, `ended`, `opened`,
  * `committed`, …) is written after the store has confirmed it and before anyone is told. `enqueueCalled`, `cancelCalled`,
- * `replayCalled` and `commitCalled` are written before the call, `started` before the handler's first instruction, and
+ * `replayCalled`, `operatorCalled` and `commitCalled` are written before the call, `started` before the handler's first instruction, and
  * `handlerEnded` before anything that follows from it. A process that dies may so lose only the news of its last act.
  */
 import type { MessageKind } from '../message/envelope.js';
@@ -204,6 +204,31 @@ export interface PausedOrResumed extends Written {
   readonly entityId?: string | undefined;
 }
 
+/** What an operator asks for. What became durable of it is told by other events; these tell what he was told. */
+export type OperatorAction = 'pause' | 'resume' | 'cancel' | 'unblock' | 'skip' | 'replay' | 'purge';
+
+/** An operator is about to make a call. Without an answer it may have been done, or not, or be done later. */
+export interface OperatorCalled extends Written {
+  readonly type: 'operatorCalled';
+  /** Names this call; unique in the whole history. */
+  readonly call: string;
+  readonly action: OperatorAction;
+  /** The message or dead letter. */
+  readonly id?: string | undefined;
+  /** `pause` and `resume`: the line, or without `entityId` all lines of a type. */
+  readonly entityType?: string | undefined;
+  readonly entityId?: string | undefined;
+}
+/** The call resolved. A call that failed has no such event: what it did is not known. */
+export interface OperatorAnswered extends Written {
+  readonly type: 'operatorAnswered';
+  readonly call: string;
+  /** False: there was nothing to do it to (any more). */
+  readonly done: boolean;
+  /** Of a `replay`: the message that it made. */
+  readonly newId?: string | undefined;
+}
+
 /** A node opened a shard under this epoch. */
 export interface ShardOpened extends Written {
   readonly type: 'opened';
@@ -262,6 +287,8 @@ export type HistoryEvent =
   | Replayed
   | Purged
   | PausedOrResumed
+  | OperatorCalled
+  | OperatorAnswered
   | ShardOpened
   | Commit
   | Quiescent

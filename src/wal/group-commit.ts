@@ -222,6 +222,8 @@ export class GroupCommit {
       if (this.gathered === 0 && !evenIfEmpty) break;
       // Let I/O and the handlers that were just started have a turn; what they finish joins the next batch.
       await new Promise<void>((resolve) => this.options.timers.defer(resolve));
+      // What was put back is refused with all that is left.
+      if (this.lostWith !== undefined) break;
       batch = this.queue.cut();
     }
     this.committing = false;
@@ -288,6 +290,10 @@ export class GroupCommit {
    * take the others down: they go one by one, and the one that cannot be applied is refused.
    */
   private isolate(error: Error, batch: Batch): Batch | undefined {
+    if (this.lostWith !== undefined) {
+      refuseAll(batch, this.lostWith);
+      return undefined;
+    }
     const isOne =
       batch.transitions.length === 1 || batch.groups.some(({ start, end }) => end - start === batch.transitions.length);
     if (!isOne) {

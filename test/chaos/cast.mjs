@@ -8,19 +8,19 @@ export class Cast {
   lossy = [];
   durability;
   appendfsync;
-  bug;
+  bugs;
   #nodes = [];
   #producers = [];
   #guest;
   #options;
   #loadOf = () => undefined;
 
-  /** `round`, `servers`, `seed`, `durability`, `appendfsync`, `bug`, `config`, `direct`. */
+  /** `round`, `servers`, `seed`, `durability`, `appendfsync`, `bugs`, `config`, `direct`. */
   constructor(options) {
     this.#options = options;
     this.durability = options.durability;
     this.appendfsync = options.appendfsync;
-    this.bug = options.bug;
+    this.bugs = options.bugs;
   }
 
   /** What callers of a process do, from the next start of it on. */
@@ -38,16 +38,17 @@ export class Cast {
   }
 
   async #make(name, handles) {
-    const { round, servers, seed, durability, bug, config, direct } = this.#options;
+    const { round, servers, seed, durability, bugs, config, direct } = this.#options;
     const redis = await servers.addressFor(name, { direct });
     return new NodeProcess(name, round, {
       handles,
       seed: (seed * 31 + Number(name.slice(1)) * 7_919 + (handles ? 0 : 104_729)) >>> 0,
-      bug: handles ? bug : undefined,
+      bugs: handles ? bugs : undefined,
       config: {
         redis,
         entities: ENTITIES,
         shutdownTimeout: 5_000,
+        replyTimeout: 8_000,
         ...(durability === 'async' ? {} : { store: { durability } }),
         ...config,
       },

@@ -4,9 +4,13 @@
  * `no-fences`: an owner whose lease has run out goes on, and the commit script takes what it sends.
  * `ignore-lease`: such an owner goes on, and the store refuses it: only handlers that were marked ahead can show it.
  * `forget-offers`: of what is handed in for other nodes, every 50th message is acknowledged and not sent.
+ * `hasty-queries`: a query does not wait until its owner has looked into the inbox.
+ * `deaf-pauses`, `deaf-cancels`: what an operator asks for is acknowledged, and nothing is done.
  */
 import { createHash } from 'node:crypto';
 import { Tenure } from '../../dist/cluster/tenure.js';
+import { Operations } from '../../dist/entity/operations.js';
+import { GroupCommit } from '../../dist/wal/group-commit.js';
 import { RedisWal } from '../../dist/wal/redis/redis-wal.js';
 import { SCRIPTS } from '../../dist/wal/redis/scripts.js';
 
@@ -38,15 +42,26 @@ const PLANTED = {
       return offer.call(this, shard, [stranger, ...others], limits);
     };
   },
+  'hasty-queries': () => {
+    GroupCommit.prototype.afterRead = (callback) => callback(undefined);
+  },
+  'deaf-pauses': () => {
+    Operations.prototype.setPaused = async () => {};
+  },
+  'deaf-cancels': () => {
+    Operations.prototype.cancel = async () => true;
+  },
 };
 
 export const BUGS = Object.keys(PLANTED);
 
-export function plantBug(bug) {
-  if (bug === undefined) return;
-  const plant = PLANTED[bug];
-  if (plant === undefined) throw new Error(`No bug is called ${bug}; there are ${BUGS.join(', ')}.`);
-  plant();
+/** One of them, or several. */
+export function plantBugs(bugs = []) {
+  for (const bug of bugs) {
+    const plant = PLANTED[bug];
+    if (plant === undefined) throw new Error(`No bug is called ${bug}; there are ${BUGS.join(', ')}.`);
+    plant();
+  }
 }
 
 function without(text, patterns) {

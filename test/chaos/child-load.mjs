@@ -2,6 +2,7 @@
  * Callers: each waits for the answer to one call before it makes the next. Kinds of calls are mixed by chance from the
  * plan's seed. Every call must end in time, with an answer or with an error code that the contract has.
  */
+import { ENTITIES } from './entities.mjs';
 import { Chance, sleep } from './random.mjs';
 
 /** What callers may be told while nodes and servers come and go. */
@@ -17,12 +18,27 @@ const EXPECTED = new Set([
   'NOT_OWNER',
   'INDETERMINATE',
   'SHUTTING_DOWN',
+  'ENTITY_PAUSED',
 ]);
 /** A call that has not ended so long after it should have hangs, milliseconds. */
 const HANGS_AFTER_MS = 20_000;
 const WAIT_MS = 8_000;
+/** Share of the calls that are followed at once by a question to the same entity, which must see them. */
+const ASKS_SHARE = 0.2;
 
-const DEFAULTS = { clients: 8, paceMs: 10, entities: 6, cold: 200, slowShare: 0.16, slowMs: 5, steady: false };
+const DEFAULTS = {
+  clients: 8,
+  paceMs: 10,
+  entities: 6,
+  cold: 200,
+  slowShare: 0.16,
+  slowMs: 5,
+  steady: false,
+  operators: false,
+};
+
+/** An answer that names any call. */
+const ANY = Symbol('any');
 
 export class Load {
   #context;
@@ -32,6 +48,8 @@ export class Load {
   #calls = 0;
   #ended = false;
   #clients = [];
+  #types = [];
+  #recent = {};
 
   constructor(context) {
     this.#context = context;
@@ -41,10 +59,11 @@ export class Load {
     this.#bus = recorder.wrapBus(
       {
         enqueue: (m, options) => raw.enqueue(m.entityType, 'do', m.entityId, m.payload, options),
-        enqueueAndWait: (m, options) => raw.enqueueAndWait(m.entityType, 'do', m.entityId, m.payload, options),
+        enqueueAndWait: (m, options) =>
+          raw.enqueueAndWait(m.entityType, m.kind === 'query' ? 'ask' : 'do', m.entityId, m.payload, options),
       },
       {
-        address: ({ entityType, entityId }) => ({ entityType, entityId, kind: 'command' }),
+        address: ({ entityType, entityId, kind = 'command' }) => ({ entityType, entityId, kind }),
         callOf: (m) => m.payload.call,
       },
     );
@@ -53,10 +72,13 @@ export class Load {
   /**
    * `clients`; `paceMs`: pause of each after a call, on average; `entities` get most calls, `cold` the rest; `slowShare` of
    * the handlers take up to `slowMs`; `steady`: only commands, each client on one entity of its
-   * own (`entities` in all), so that every entity always has something to do.
+   * own (`entities` in all), so that every entity always has something to do; `operators`: somebody is there to decide
+   * about lines that are blocked.
    */
   run(options) {
     this.#options = { ...DEFAULTS, ...options };
+    const { operators } = this.#options;
+    this.#types = Object.keys(ENTITIES).filter((type) => operators || ENTITIES[type].onFailure !== 'block');
     this.#clients = Array.from({ length: this.#options.clients }, (_, index) => this.#client(index));
   }
 
@@ -66,12 +88,22 @@ export class Load {
     await Promise.all(this.#clients);
   }
 
+  /** The id of the message that was sent last; `delayed`: of one that is not due yet, perhaps. */
+  recent(delayed) {
+    return this.#recent[delayed ? 'delayed' : 'due'];
+  }
+
   async #client(index) {
     const { paceMs, steady } = this.#options;
     while (!this.#ended) {
       const calling = steady ? this.#steadyStep(index) : this.#step();
       const code = await this.#watched(calling);
       if (code === 'SHUTTING_DOWN') return;
+      const mayAsk = code === undefined && !steady && this.#context.plan.handles;
+      if (mayAsk && this.#chance.happens(ASKS_SHARE)) {
+        await this.#watched(this.#ask(calling.target));
+        continue;
+      }
       await sleep(code === undefined ? this.#chance.next() * 2 * paceMs : 20 + this.#chance.below(60));
     }
   }
@@ -111,7 +143,7 @@ export class Load {
 
   #target() {
     const { entities, cold } = this.#options;
-    const entityType = this.#chance.pick(['plain', 'again', 'flaky', 'ahead']);
+    const entityType = this.#chance.pick(this.#types);
     const hot = this.#chance.happens(0.6);
     return { entityType, entityId: `e${this.#chance.below(hot ? entities : cold)}` };
   }
@@ -121,6 +153,7 @@ export class Load {
     const { slowShare } = this.#options;
     if (dice < slowShare) return 'slow';
     if (dice < slowShare + 0.8 * (1 - slowShare)) return 'ok';
+    if (entityType === 'careful') return this.#chance.pick(['fail', 'fail twice', 'ok', 'ok']);
     return entityType === 'flaky' ? this.#chance.pick(['fail', 'fail once']) : 'ok';
   }
 
@@ -130,27 +163,30 @@ export class Load {
     const what = `${wait ? 'enqueueAndWait' : 'enqueue'} ${payload.call} to ${target.entityType}/${target.entityId}`;
     const sent = wait
       ? this.#bus.enqueueAndWait(message, { timeoutMs: WAIT_MS, ...options })
-      : this.#bus.enqueue(message, options);
-    return { what, done: this.#code(sent, what, wait ? payload.call : undefined) };
+      : this.#bus.enqueue(message, options).then((receipt) => this.#remember(receipt, options));
+    // Of a message with a key the answer may be that of the first one.
+    const expected = !wait ? undefined : options.messageId === undefined ? payload.call : ANY;
+    return { what, target, done: this.#code(sent, what, expected) };
   }
 
-  /** Queries are not in the history: a volatile one may be asked again on another node. */
-  #ask({ entityType, entityId }) {
-    const payload = this.#payload('ok');
-    const what = `query ${payload.call} to ${entityType}/${entityId}`;
-    const asked = this.#context.node.queueBus.enqueueAndWait(entityType, 'ask', entityId, payload, {
-      timeoutMs: WAIT_MS,
-    });
-    return { what, done: this.#code(asked, what, payload.call) };
+  #ask(target) {
+    const payload = this.#payload(this.#chance.happens(this.#options.slowShare) ? 'slow' : 'ok');
+    const what = `query ${payload.call} to ${target.entityType}/${target.entityId}`;
+    const asked = this.#bus.enqueueAndWait({ ...target, kind: 'query', payload }, { timeoutMs: WAIT_MS });
+    return { what, target, done: this.#code(asked, what, payload.call) };
   }
 
-  /** Resolves with the code of the refusal, or with undefined. */
-  async #code(sent, what, expectedCall) {
+  #remember({ id }, { messageId, delayMs }) {
+    if (messageId !== undefined) return;
+    this.#recent[delayMs === undefined ? 'due' : 'delayed'] = id;
+  }
+
+  /** Resolves with the code of the refusal, or with undefined. `expected`: the call that the answer must name. */
+  async #code(sent, what, expected) {
     try {
       const answer = await sent;
-      if (expectedCall !== undefined && answer?.call === undefined) {
-        this.#context.bad(`${what} got ${JSON.stringify(answer)}`);
-      }
+      const isRight = expected === ANY ? answer?.call !== undefined : answer?.call === expected;
+      if (expected !== undefined && !isRight) this.#context.bad(`${what} got ${JSON.stringify(answer)}`);
       return undefined;
     } catch (error) {
       if (!EXPECTED.has(error?.code)) {

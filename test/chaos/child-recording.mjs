@@ -2,11 +2,15 @@
  * How a process writes its history: every event with the commit that it comes from, commits whose fate is not known, and
  * times at which the process stood still. `merge.mjs` needs them to put the news of several processes in order.
  */
+import { entityKey } from '../../dist/message/entity-key.js';
+import { sliceOf } from '../../dist/message/shard-of.js';
 import { HistoryFile } from '../../dist/testing/history-log.js';
 import { recordWal } from '../../dist/testing/history-recording-wal.js';
 
 /** A process that did nothing for this long has stood still, milliseconds. */
 const STALL_MS = 300;
+/** Of the one service group that there is. */
+const SHARDS = 16;
 const TICK_MS = 50;
 const TELLS_PLACES = process.env.AQ_CHAOS_PLACES === '1';
 
@@ -29,7 +33,11 @@ export class TaggingSink {
         this.#commit = undefined;
       });
     }
-    this.#file.append(this.#commit === undefined ? event : { ...event, via: this.#commit });
+    if (event.type === 'started') {
+      // A query that is in no store has no mark that would tell it.
+      const inShard = sliceOf(entityKey(event.entityType, event.entityId), SHARDS);
+      this.#file.append({ ...event, inShard });
+    } else this.#file.append(this.#commit === undefined ? event : { ...event, via: this.#commit });
   }
 
   /** Something that is no event of a history; `seq` 0 marks it. */
@@ -65,6 +73,7 @@ export function recordShared(wal, recorder, sink) {
         const wishes = request.transitions.map((wish) => ({
           t: wish.type,
           id: wish.message?.id ?? wish.id ?? places?.get(wish.seq)?.id,
+          newId: wish.newId,
           unstarted: wish.unstarted,
           call: wish.message === undefined ? undefined : callOf(wish.message),
         }));

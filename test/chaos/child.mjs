@@ -10,10 +10,12 @@ import { openShared } from '../../dist/bus/open-shared.js';
 import { resolveConfig } from '../../dist/runtime/config.js';
 import { systemRuntime } from '../../dist/runtime/runtime.js';
 import { HistoryRecorder } from '../../dist/testing/history-recorder.js';
-import { plantBug } from './child-bugs.mjs';
+import { plantBugs } from './child-bugs.mjs';
 import { addHandlers } from './child-handlers.mjs';
 import { Load } from './child-load.mjs';
+import { Operators } from './child-operators.mjs';
 import { recordShared, TaggingSink, watchStalls } from './child-recording.mjs';
+import { ENTITIES, isVolatile } from './entities.mjs';
 
 const plan = JSON.parse(process.argv[2]);
 const tell = (message) => process.connected && process.send(message, () => {});
@@ -27,13 +29,16 @@ watchStalls(sink);
 const log = (level) => (words, cause) =>
   sink.note({ type: 'log', level, words, cause: cause instanceof Error ? cause.stack : undefined });
 const logger = { debug() {}, info: log('info'), warn: log('warn'), error: log('error') };
-plantBug(plan.bug);
+plantBugs(plan.bugs);
 const config = { ...plan.config, cluster: { ...plan.config.cluster, serverId: plan.name } };
 const parts = openShared(resolveConfig(config), systemRuntime, logger);
 const wal = recordShared(parts.wal, recorder, sink);
 const node = createNode({ config, logger, shared: { ...parts, wal } });
+// The store tells of what is in it; of volatile queries the node's own word counts.
+const toldByStore = new Set(['accepted', 'retried', 'ended']);
+const tells = (name, event) => event.kind === 'command' || isVolatile(event) || !toldByStore.has(name);
 recorder.recordLifecycle(
-  { on: (name, listener) => node.events.on(name, (event) => event.kind === 'command' && listener(event)) },
+  { on: (name, listener) => node.events.on(name, (event) => tells(name, event) && listener(event)) },
   { durableFacts: false },
 );
 node.events.on('fatal', ({ error }) => bad(`the node ended by itself: ${error.stack}`));
@@ -43,6 +48,7 @@ process.on('unhandledRejection', (error) => bad(`an unhandled rejection: ${error
 process.on('uncaughtException', (error) => bad(`an uncaught exception: ${error?.stack ?? error}`));
 
 const load = new Load({ node, plan, recorder, sink, bad });
+const operators = new Operators({ node, plan, recorder, bad }, load);
 if (plan.handles) addHandlers({ node, recorder });
 
 process.on('message', (order) => {
@@ -55,8 +61,13 @@ async function obey(order) {
   switch (order.do) {
     case 'load':
       load.run(order.options);
+      if (order.options.operators) operators.run({ types: Object.keys(ENTITIES), ...order.options });
+      return;
+    case 'tidy':
+      operators.tidy();
       return;
     case 'quiet':
+      if (!order.tidies) await operators.end();
       await load.end();
       tell({ is: 'quiet' });
       return;
@@ -70,7 +81,7 @@ async function obey(order) {
       return;
     }
     case 'stop': {
-      const ended = load.end();
+      const ended = Promise.all([load.end(), operators.end()]);
       const report = await node.stop();
       await ended;
       recorder.record({ type: 'nodeStopped' });

@@ -32,7 +32,7 @@ export const FAULTS = {
       victim.node.freeze();
       // After three leases connections are given up as well, and what is sent anew is looked at twice: a planted bug in one
       // of the looks shows only without the other.
-      await sleep(cast.bug === undefined ? 3 * LEASE_MS : 2.2 * LEASE_MS);
+      await sleep(cast.bugs === undefined ? 3 * LEASE_MS : 2.2 * LEASE_MS);
       victim.node.thaw();
     },
   },

@@ -18,6 +18,7 @@ export async function judge({ history: path, final, wrong, lossy, figures }) {
   const { history, notes } = mergeLog(readHistoryFile(path), final?.events ?? []);
   const report = checkHistory(history, {
     entityTypes: RULES,
+    queriesTravel: true,
     violationsMax: VIOLATIONS_MAX,
     clockToleranceMs: CLOCK_TOLERANCE_MS,
   });
@@ -37,6 +38,7 @@ export async function judge({ history: path, final, wrong, lossy, figures }) {
     counts: {
       ...report.counts,
       staleCommits: report.violations.filter(({ words }) => words.startsWith('the store accepted commit')).length,
+      operations: history.filter(({ type, done }) => type === 'operatorAnswered' && done).length,
       doubts: notes.filter(({ type }) => type === 'doubt').length,
       errorsLogged: notes.filter(({ type, level }) => type === 'log' && level === 'error').length,
     },
@@ -45,10 +47,20 @@ export async function judge({ history: path, final, wrong, lossy, figures }) {
   };
 }
 
-/** Messages of which something was acknowledged while the server could still lose it. */
+/**
+ * Messages of which something was acknowledged while the server could still lose it, and calls of operators that were under
+ * way then: a pause of a type is many commits.
+ */
 function idsWithin(history, lossy) {
-  const within = ({ at }) => lossy.some(({ from, to }) => at >= from && at <= to);
-  return new Set(history.flatMap((event) => (event.id !== undefined && within(event) ? [event.id] : [])));
+  const within = (begunAt, at) => lossy.some(({ from, to }) => at >= from && begunAt <= to);
+  const begun = new Map();
+  const found = new Set();
+  for (const { type, id, call, at } of history) {
+    if (type === 'operatorCalled') begun.set(call, at);
+    if (type === 'operatorAnswered' && within(begun.get(call), at)) found.add(call);
+    if (id !== undefined && within(at, at)) found.add(id);
+  }
+  return found;
 }
 
 /** Owners and epochs are kept whatever is lost (I3, I6); and only of those messages anything may be. */
@@ -56,7 +68,7 @@ function isDocumentedLoss({ invariant, words, proof, messageId }, atRisk) {
   if (atRisk.size === 0 || invariant === 'I3' || invariant === 'I6') return false;
   // The counts of a store that lost something cannot agree with what was told.
   if (messageId === undefined) return words.startsWith('the counts do not agree');
-  return atRisk.has(messageId) || proof.some(({ event }) => atRisk.has(event.id));
+  return atRisk.has(messageId) || proof.some(({ event: { id, call } }) => atRisk.has(id) || atRisk.has(call));
 }
 
 /** The same epoch of a shard must never have two owners, whatever was lost (M8). */

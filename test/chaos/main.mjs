@@ -25,7 +25,7 @@ export async function main(args, print) {
     const result = await runRound(plan, say);
     report.add(plan, result);
     if (result.violations.length === 0) continue;
-    for (const words of result.violations.slice(0, VIOLATIONS_SHOWN)) print(words);
+    for (const words of ofEachKind(result.violations).slice(0, VIOLATIONS_SHOWN)) print(words);
     print(`${result.violations.length} violation(s). Evidence: ${result.folder}`);
     print(`Repeat: ${commandFor(plan, options)}`);
   }
@@ -37,12 +37,28 @@ export async function main(args, print) {
   return report.violations === 0 ? 0 : 1;
 }
 
-function commandFor({ seed, servers, durability }, { only, bug, faultsMax }) {
+/** The first one of each kind comes first: a kind is a sentence without its names and numbers. */
+function ofEachKind(violations) {
+  const kinds = new Set();
+  const [first, others] = [[], []];
+  for (const words of violations) {
+    const kind = words
+      .split('\n')[0]
+      .split(' on ')
+      .map((part) => part.replace(/^\S+\/\S+|\S*\d\S*/g, '…'))
+      .join(' on ');
+    (kinds.has(kind) ? others : first).push(words);
+    kinds.add(kind);
+  }
+  return [...first, ...others];
+}
+
+function commandFor({ seed, servers, durability }, { only, bugs, faultsMax }) {
   return [
     `npm run chaos -- --rounds 1 --seed ${seed} --servers ${servers}`,
     ...(servers !== 'single' ? [`--durability '${durability}'`] : []),
     ...(only === undefined ? [] : [`--only ${only.join(',')}`]),
     ...(faultsMax === undefined ? [] : [`--faults ${faultsMax}`]),
-    ...(bug === undefined ? [] : [`--bug ${bug}`]),
+    ...(bugs === undefined ? [] : [`--bug ${bugs.join(',')}`]),
   ].join(' ');
 }

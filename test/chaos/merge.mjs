@@ -8,6 +8,7 @@
  * - A handler of a process that stood still (SIGSTOP, or a blocked event loop) counts as given up when another node opens
  *   its shard; so does what its process tells of it later.
  * - What a process had noted, but not written, when it was stopped stands where it was noted.
+ * - A volatile query has its caller from its acceptance on, and runs in the shard that its start names.
  * - What a commit did whose answer was lost for good is read from what came after (`merge-doubts.mjs`).
  *
  * Nothing else is moved or forgiven: a commit that was sent after the newer opening, or a handler of a process that could
@@ -33,7 +34,7 @@ const STALL_SLACK_MS = 100;
 
 /** `{history, notes}`; `finalEvents` are what the store holds at the end. */
 export function mergeLog(lines, finalEvents) {
-  const log = withAliases(lines);
+  const log = withCallers(withAliases(lines));
   const notes = log.filter(({ type }) => NOTES.has(type));
   const placed = log.map((event, index) => ({ event, place: index, index }));
   const index = indexOf(log);
@@ -44,6 +45,16 @@ export function mergeLog(lines, finalEvents) {
   placed.sort((a, b) => a.place - b.place || a.index - b.index);
   const told = giveUpStanding(placed.map(({ event }) => event));
   return { history: renumbered([...told, ...finalEvents]), notes };
+}
+
+/** The handler of a volatile query tells whose question it is; its place in line is compared with calls before that. */
+function withCallers(log) {
+  const callOf = new Map(log.flatMap(({ type, id, call }) => (type === 'linked' ? [[id, call]] : [])));
+  return log.map((event) => {
+    const { type, kind, id } = event;
+    const isTold = type === 'accepted' && kind === 'query' && event.call === undefined && callOf.has(id);
+    return isTold ? { ...event, call: callOf.get(id) } : event;
+  });
 }
 
 /** Where commits were sent, what they brought, and where shards were opened. */
@@ -130,6 +141,8 @@ function giveUpStanding(events) {
   const running = new Map();
   const frozen = new Set();
   const givenUp = new Set();
+  /** Messages whose last run was given up: of a volatile query the owner may still say how that ended. */
+  const leftOver = new Set();
   const told = [];
   const stands = (node, at) =>
     frozen.has(node) ||
@@ -147,7 +160,16 @@ function giveUpStanding(events) {
         shardOf.set(event.id, event.shard);
         break;
       case 'started':
-        running.set(run, { node: event.node, shard: shardOf.get(event.id), id: event.id, attempt: event.attempt });
+        running.set(run, {
+          node: event.node,
+          shard: shardOf.get(event.id) ?? event.inShard,
+          id: event.id,
+          attempt: event.attempt,
+        });
+        leftOver.delete(event.id);
+        break;
+      case 'ended':
+        if (event.via === undefined && leftOver.has(event.id)) continue;
         break;
       case 'handlerEnded':
       case 'abandoned':
@@ -168,13 +190,14 @@ function giveUpStanding(events) {
           if (shard !== event.shard || !stands(node, event.at)) continue;
           running.delete(key);
           givenUp.add(key);
+          leftOver.add(id);
           told.push({ type: 'abandoned', node, id, attempt, seq: 1, at: event.at });
         }
         break;
     }
     if (NOTES.has(event.type)) continue;
     if (event.seq > 0 && event.via === undefined) frozen.delete(event.node);
-    const { via: _, ...plain } = event;
+    const { via: _, inShard: _shard, ...plain } = event;
     told.push(plain);
   }
   return told;

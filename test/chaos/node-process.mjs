@@ -18,6 +18,7 @@ export class NodeProcess {
   #plan;
   #expecting = new Map();
   #ended = Promise.resolve();
+  #tidies = false;
 
   /** `round`: `{folder, history, notes}`; `notes` is the parent's own sink of the history. */
   constructor(name, round, plan) {
@@ -78,10 +79,16 @@ export class NodeProcess {
     return this.#expect('description', 2_000);
   }
 
+  /** Lets every line go on that an operator has stopped or a message blocks, from now on. */
+  tidy() {
+    this.#tidies = true;
+    this.#tell({ do: 'tidy' });
+  }
+
   /** No more calls; resolves when all that were made have ended. */
   async quiet() {
     if (!this.isUp) return;
-    this.#tell({ do: 'quiet' });
+    this.#tell({ do: 'quiet', tidies: this.#tidies });
     await this.#expect('quiet');
   }
 

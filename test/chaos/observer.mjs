@@ -38,8 +38,8 @@ export class Observer {
   }
 
   /** Resolves with how much is left: 0 once everything was done for a while. */
-  async drained() {
-    const endsAt = performance.now() + DRAINED_WITHIN_MS;
+  async drained(withinMs = DRAINED_WITHIN_MS) {
+    const endsAt = performance.now() + withinMs;
     let stillSince = performance.now();
     for (;;) {
       const pending = await this.pending().catch(() => -1);

@@ -13,7 +13,7 @@ export const USAGE = `npm run chaos -- [options]
   --servers KIND    only ${SERVERS.join(', ')}; default: in turn
   --durability D    only async or replicated(1), with --servers replica or cluster, which then has replicas
   --faults N        faults per round; default 5
-  --bug NAME        plant a bug, which must make the run fail: ${BUGS.join(', ')}
+  --bug A,B         plant bugs, which must make the run fail: ${BUGS.join(', ')}
   --keep            keep the evidence of clean rounds, too
   --measure NAME    measure instead: ${Object.keys(MEASURES).join(', ')}
   --times N         how often the measured thing is done`;
@@ -50,7 +50,7 @@ export function readOptions(args) {
         options.durability = oneOf(name, value, ['async', 'replicated(1)']);
         break;
       case '--bug':
-        options.bug = oneOf(name, value, BUGS);
+        options.bugs = value.split(',').map((each) => oneOf(name, each, BUGS));
         break;
       case '--measure':
         options.measure = oneOf(name, value, Object.keys(MEASURES));

@@ -5,7 +5,7 @@ import { Chance } from './random.mjs';
 const FAULTS_PER_ROUND = 5;
 
 /** `only`: names of faults; every kind that fits the servers comes before any comes twice. */
-export function planRound(seed, { servers: kinds, only, durability, bug, keep, faultsMax = FAULTS_PER_ROUND }) {
+export function planRound(seed, { servers: kinds, only, durability, bugs, keep, faultsMax = FAULTS_PER_ROUND }) {
   const chance = new Chance(seed);
   const servers = kinds[seed % kinds.length];
   const picked = chance.pick(['replicated(1)', 'async']);
@@ -24,8 +24,8 @@ export function planRound(seed, { servers: kinds, only, durability, bug, keep, f
     durability: level,
     appendfsync: chance.pick(['everysec', 'always']),
     faults: faults.slice(0, faultsMax),
-    dense: chance.happens(0.3) || bug !== undefined,
-    bug,
+    dense: chance.happens(0.3) || bugs !== undefined,
+    bugs,
     keep,
   };
 }

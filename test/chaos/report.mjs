@@ -1,7 +1,19 @@
 /** The table of a chaos run, as text. */
 import { spread } from './figures.mjs';
 
-const COLUMNS = ['seed', 'servers', 'durability', 'aof', 'faults', 'commands', 'starts', 'violations', 'losses'];
+const COLUMNS = [
+  'seed',
+  'servers',
+  'durability',
+  'aof',
+  'faults',
+  'commands',
+  'queries',
+  'operations',
+  'starts',
+  'violations',
+  'losses',
+];
 
 export class Report {
   #rounds = [];
@@ -22,6 +34,8 @@ export class Report {
       plan.appendfsync,
       plan.faults.join(' '),
       result.counts.commands,
+      result.counts.queries,
+      result.counts.operations,
       result.counts.starts,
       result.violations.length,
       result.losses.length,
@@ -34,7 +48,7 @@ export class Report {
     const sum = (pick) => this.#rounds.reduce((total, { result }) => total + pick(result), 0);
     const lossy = this.#rounds.filter(({ plan }) => plan.durability === 'async');
     return [
-      `rounds ${this.#rounds.length}, commands ${sum(({ counts }) => counts.commands)}, starts ${sum(({ counts }) => counts.starts)}, crashes ${sum(({ counts }) => counts.crashes)}`,
+      `rounds ${this.#rounds.length}, commands ${sum(({ counts }) => counts.commands)}, queries ${sum(({ counts }) => counts.queries)}, operations ${sum(({ counts }) => counts.operations)}, starts ${sum(({ counts }) => counts.starts)}, crashes ${sum(({ counts }) => counts.crashes)}`,
       `violations ${this.violations}, stale commits ${sum(({ counts }) => counts.staleCommits)}, commits whose answer was lost ${sum(({ counts }) => counts.doubts)}`,
       `facts lost within what Redis documents (async or everysec only) ${sum(({ losses }) => losses.length)}, in ${lossy.filter(({ result }) => result.losses.length > 0).length} rounds`,
       line('kill -9 of a node to the next start elsewhere, per shard', spread(all('takeoverMs'))),

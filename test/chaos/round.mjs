@@ -14,12 +14,17 @@ import { Chance, sleep } from './random.mjs';
 import { startServers } from './servers.mjs';
 
 const WARM_UP_MS = 1_500;
+/** What is broken on purpose may never come to its end, milliseconds. */
+const DRAINED_WITH_BUGS_MS = 5_000;
 
 /** `dense`: few entities that always have a handler at work and others waiting. */
-const LOADS = { wide: { paceMs: 12 }, dense: { paceMs: 4, entities: 4, cold: 4, slowShare: 0.6, slowMs: 40 } };
+const LOADS = {
+  wide: { paceMs: 12, entities: 6, operators: true },
+  dense: { paceMs: 4, entities: 4, cold: 4, slowShare: 0.6, slowMs: 40, operators: true },
+};
 
 /**
- * Runs `plan`: `{seed, servers, durability, appendfsync, faults: [names], bug?}`; instead of `faults` an `act` of its own,
+ * Runs `plan`: `{seed, servers, durability, appendfsync, faults: [names], bugs?}`; instead of `faults` an `act` of its own,
  * and a `load` of its own. Resolves with `{violations, losses,
  * figures, counts, folder}`; the folder with the evidence is left there when there are violations.
  */
@@ -41,6 +46,7 @@ export async function runRound(plan, say) {
     await servers.heal();
     for (const node of cast.all()) node.thaw();
     for (const node of [...cast.workers(), ...cast.producers()]) await cast.start(node);
+    cast.workers()[0].tidy();
     await Promise.all(cast.all().map((node) => node.quiet()));
     final = await finish(cast, servers, plan);
   } catch (error) {
@@ -64,10 +70,10 @@ async function actFaults({ plan, notes, cast, servers, chance, say }) {
 }
 
 /** Waits until nothing is left to do, stops the nodes, and reads what the store holds. */
-export async function finish(cast, servers, { durability = 'async' } = {}) {
+export async function finish(cast, servers, { durability = 'async', bugs } = {}) {
   const observer = await Observer.start(servers.observer(), durability);
   try {
-    const left = await observer.drained();
+    const left = await observer.drained(bugs === undefined ? undefined : DRAINED_WITH_BUGS_MS);
     for (const node of cast.producers()) await node.stop();
     await Promise.all(cast.all().map((node) => node.stop()));
     return { left, events: await observer.final() };

@@ -293,3 +293,20 @@ describe('waits that go round over two nodes (M16)', () => {
     expect(await round({ seams: { server: strip } })).toContain('REPLY_TIMEOUT');
   });
 });
+
+describe('an operator whose node has not seen a type', () => {
+  it('is refused by name, and not told that a line is paused which nobody will find so', async () => {
+    const stage = new Stage();
+    const [sender] = await stage.up({ serverId: 'sender', handles: false });
+    if (sender === undefined) throw new Error('unreachable');
+    const { queueBus } = sender.node;
+    for (const call of ['pause', 'resume', 'purge'] as const) {
+      await expect(stage.cluster.until<unknown>(queueBus[call]('plain', 'a'))).rejects.toMatchObject({
+        code: 'UNKNOWN_ENTITY_TYPE',
+      });
+    }
+    await stage.up('one');
+    await stage.cluster.until(queueBus.pause('plain', 'a'));
+    expect(await stage.cluster.until(queueBus.paused())).toEqual([{ entityType: 'plain', entityId: 'a' }]);
+  });
+});

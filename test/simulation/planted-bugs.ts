@@ -9,6 +9,7 @@ import { EntityWorker } from '../../src/entity/entity-worker.js';
 import { Housekeeping } from '../../src/entity/housekeeping.js';
 import { Intake } from '../../src/entity/intake.js';
 import { outsideMessage } from '../../src/entity/message-context.js';
+import { Operations } from '../../src/entity/operations.js';
 import { Outbox } from '../../src/entity/outbox.js';
 import { OutboxLane } from '../../src/entity/outbox-lane.js';
 import { ShardActors } from '../../src/entity/shard-actors.js';
@@ -157,6 +158,16 @@ export const PLANTED_BUGS: Readonly<Record<string, PlantedBug>> = {
       }),
     caughtBy: /query \S+ started before command/,
     seedsMax: 600,
+  },
+  'a pause is acknowledged and nothing is done': {
+    patch: () => replaced(Operations, 'setPaused', () => () => Promise.resolve()),
+    caughtBy: /is paused, and nobody had resumed it/,
+    seedsMax: 200,
+  },
+  'a withdrawal is acknowledged and nothing is done': {
+    patch: () => replaced(Operations, 'cancel', () => () => Promise.resolve(true)),
+    caughtBy: /'cancel' was done|'cancel' of \S+ was done/,
+    seedsMax: 200,
   },
   'an offer whose answer was lost is sent again under new numbers': {
     seams: onNode((wal) => {

@@ -151,8 +151,8 @@ export class SimulatedCallers {
     }
     const id = this.life.pick(this.known.slice(-8));
     if (id === undefined) return;
-    member.recorder.record({ type: 'cancelCalled', id });
-    void member.node.queueBus.cancel(id).catch(() => {});
+    const { queueBus } = member.node;
+    void member.recorder.recordOperation({ action: 'cancel', id }, () => queueBus.cancel(id)).catch(() => {});
   }
 
   pauseOrResume(): void {
@@ -160,9 +160,10 @@ export class SimulatedCallers {
     const [entityType, entityId] = [this.life.pick(MAIN_TYPES), this.life.pick(ENTITY_IDS)];
     if (member === undefined) return;
     const { queueBus } = member.node;
-    void (this.life.chance(0.4) ? queueBus.pause(entityType, entityId) : queueBus.resume(entityType, entityId)).catch(
-      () => {},
-    );
+    const action = this.life.chance(0.4) ? 'pause' : 'resume';
+    void member.recorder
+      .recordOperation({ action, entityType, entityId }, () => queueBus[action](entityType, entityId))
+      .catch(() => {});
   }
 
   letters(): void {
@@ -178,10 +179,13 @@ export class SimulatedCallers {
     const member = this.life.caller();
     if (member === undefined) return;
     const { queueBus } = member.node;
-    const settle = this.life.chance(0.6) ? 'retryBlocked' : 'skipBlocked';
+    const [settle, action] = this.life.chance(0.6)
+      ? (['retryBlocked', 'unblock'] as const)
+      : (['skipBlocked', 'skip'] as const);
+    const decide = (id: string) => member.recorder.recordOperation({ action, id }, () => queueBus[settle](id));
     void queueBus
       .blocked({ limit: 3 })
-      .then(({ messages }) => Promise.all(messages.map(({ id }) => queueBus[settle](id))))
+      .then(({ messages }) => Promise.all(messages.map(({ id }) => decide(id))))
       .catch(() => {});
   }
 

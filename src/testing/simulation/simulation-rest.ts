@@ -4,6 +4,7 @@
  */
 import type { ClusterEngine } from '../../cluster/cluster-engine.js';
 import { recordFinal } from '../history-recording-wal.js';
+import type { SimulatedNode } from './simulated-cluster.js';
 import { ENTITY_IDS, GROUPS, type Group, MAIN_TYPES, SLICES } from './simulation-jobs.js';
 import type { SimulationLife } from './simulation-life.js';
 
@@ -48,6 +49,11 @@ function serveAll(life: SimulationLife): void {
   }
 }
 
+function resume({ node, recorder }: SimulatedNode, entityType: string, entityId: string): Promise<void> {
+  const operation = { action: 'resume', entityType, entityId } as const;
+  return recorder.recordOperation(operation, () => node.queueBus.resume(entityType, entityId));
+}
+
 async function resumeAll(life: SimulationLife): Promise<void> {
   for (const type of MAIN_TYPES) {
     for (let tries = 0; ; tries += 1) {
@@ -63,7 +69,7 @@ async function resumeAll(life: SimulationLife): Promise<void> {
         return;
       }
       const resumed = await life.cluster
-        .until(Promise.all(ENTITY_IDS.map((id) => member.node.queueBus.resume(type, id))), 30_000)
+        .until(Promise.all(ENTITY_IDS.map((id) => resume(member, type, id))), 30_000)
         .then(
           () => true,
           () => false,

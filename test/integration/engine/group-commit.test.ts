@@ -125,6 +125,37 @@ describe('group commit', () => {
     ]);
   });
 
+  it.each(['cannot be read', 'is deferred'])(
+    'refuses what is on its way when the shard is lost meanwhile, and what was sent %s',
+    async (how) => {
+      const { runtime, wal, commits, told, participant } = await make();
+      const commit = wal.commit.bind(wal);
+      let answer = (): void => {};
+      const isAnswered = new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      wal.commit = async (request) => {
+        await isAnswered;
+        // What the next owner has done with a message leaves nothing to read.
+        if (how === 'cannot be read') throw new Error('no content');
+        return {
+          ...(await commit({ ...request, transitions: [] })),
+          outcomes: [{ type: 'deferred' }, { type: 'deferred' }],
+        };
+      };
+      commits.add(append(0), participant(0));
+      commits.add(append(1), participant(1));
+      await runtime.settle();
+      commits.lose(new Error('taken over'));
+      answer();
+      await runtime.settle();
+      expect(told).toEqual([
+        [0, 'refused'],
+        [1, 'refused'],
+      ]);
+    },
+  );
+
   it('tells the listener first when the shard is lost, then refuses everything, then and later', async () => {
     const { runtime, wal, commits, news, told, participant } = await make();
     wal.fail('commit', { error: new StoreUnavailableError('broken', 'no', false), times: 99 });

@@ -133,3 +133,47 @@ it('leaves an answer that came before the commit of its verdict was sent at all'
   const types = mergeLog(sentTwice(2), []).history.map(({ type }) => type);
   expect(types.indexOf('answered')).toBeLessThan(types.indexOf('commitCalled'));
 });
+
+it('gives a volatile query its caller from its acceptance on, and stops its run where another node opens the shard', () => {
+  const query = { id: 'q', kind: 'query', entityType: 'plain', entityId: 'e' };
+  const { history } = mergeLog(
+    [
+      { type: 'nodeStarted', node: 'n1', seq: 1, at: 900 },
+      { type: 'accepted', ...query, node: 'n1', seq: 2, at: 1_000 },
+      { type: 'started', ...query, attempt: 1, inShard: 3, node: 'n1', seq: 3, at: 1_001 },
+      { type: 'linked', call: 'c', id: 'q', node: 'n1', seq: 4, at: 1_001 },
+      { type: 'frozen', node: 'n1', seq: 0, at: 1_002 },
+      { type: 'nodeStarted', node: 'n2', seq: 1, at: 1_003 },
+      { type: 'opened', shard: 3, epoch: 2, node: 'n2', seq: 2, at: 4_000 },
+      { type: 'thawed', node: 'n1', seq: 0, at: 7_000 },
+      { type: 'handlerEnded', id: 'q', attempt: 1, ok: true, node: 'n1', seq: 5, at: 7_001 },
+      { type: 'ended', id: 'q', state: 'completed', node: 'n1', seq: 6, at: 7_001 },
+    ],
+    [],
+  );
+  expect(history.find(({ type }) => type === 'accepted')).toMatchObject({ call: 'c' });
+  expect(typesOf(history, 'q')).toEqual(['accepted', 'started', 'linked', 'abandoned']);
+});
+
+/** The answer to an operator's commit is lost; what the store did shows later, or not. */
+it.each([
+  ['unblock', [{ type: 'dispatched' }], ['unblocked', 'dispatched']],
+  ['unblock', [], []],
+  ['skip', [{ type: 'purged' }], ['failed', 'purged']],
+  ['skip', [{ type: 'unblocked' }], ['unblocked']],
+  ['cancel', [], ['cancelled']],
+  ['cancel', [{ type: 'dispatched' }], ['dispatched']],
+  ['replay', [{ type: 'dispatched', id: 'm2' }], ['replayed', 'dispatched']],
+  ['replay', [{ type: 'replayed' }], ['replayed']],
+] as const)('reads from what came after whether a lost "%s" was done: %o', (t, later, told) => {
+  const commit = { shard: 0, epoch: 1, number: 7, node: 'n1' };
+  const { history } = mergeLog(
+    [
+      { type: 'commitCalled', ...commit, seq: 1, at: 1_000 },
+      ...later.map((event, index) => ({ id: 'm', ...event, node: 'n2', seq: index + 1, at: 1_100 })),
+      { type: 'doubt', ...commit, wishes: [{ t, id: 'm', newId: 'm2' }], seq: 0, at: 1_300 },
+    ],
+    [],
+  );
+  expect(history.slice(1).map(({ type, state }) => state ?? type)).toEqual(told);
+});
