@@ -37,7 +37,7 @@ import {
 } from './history-order-rules.js';
 import { checkFencing, checkLease } from './history-ownership-rules.js';
 import type { Seen } from './history-report.js';
-import { type CallTrack, isBeforeLine, isDurable, type LifeTrack, type MessageTrack } from './history-tracks.js';
+import { type CallTrack, isBeforeLine, isDurable, type MessageTrack } from './history-tracks.js';
 import { checkAnswer, checkEnded, checkRefusedStaysOut, checkRejected } from './history-verdict-rules.js';
 
 export class HistoryFollower {
@@ -98,7 +98,6 @@ export class HistoryFollower {
     if (call === undefined) return;
     call.life.calls.delete(call);
     call.rejected = seen;
-    call.knownAt ??= seen.position;
     const { entityType, entityId, messageId } = call.called.event;
     if (messageId !== undefined && call.message === undefined) {
       const { firstCalls } = ledger.entity(entityType, entityId);
@@ -141,7 +140,6 @@ export class HistoryFollower {
     }
     const { entityType, entityId, kind, messageId, delayed } = call.called.event;
     call.message = message;
-    call.knownAt ??= seen.position;
     message.claimed = true;
     if (call.called.event.cancelOnTimeout === true) message.withdrawable = true;
     const entity = ledger.entity(entityType, entityId);
@@ -184,20 +182,8 @@ export class HistoryFollower {
     if (!isDurable(message)) {
       message.life = ledger.life(event.node);
       message.life.queries.add(message);
-      message.behind = this.onTheirWay(message.life, event);
     }
     this.enterLine(message);
-  }
-
-  private onTheirWay({ calls }: LifeTrack, { entityType, entityId }: Accepted): readonly CallTrack[] | undefined {
-    let behind: CallTrack[] | undefined;
-    for (const call of calls) {
-      this.ledger.steps += 1;
-      const { event } = call.called;
-      if (call.message !== undefined || event.entityId !== entityId || event.entityType !== entityType) continue;
-      if (!this.ledger.isVolatile(event)) (behind ??= []).push(call);
-    }
-    return behind;
   }
 
   /** What was handed in again is no message of its own. */

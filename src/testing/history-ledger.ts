@@ -116,10 +116,6 @@ export class HistoryLedger {
     return entity;
   }
 
-  isVolatile({ kind, entityType, entityId }: Pick<Accepted, 'kind' | 'entityType' | 'entityId'>): boolean {
-    return kind === 'query' && this.entity(entityType, entityId).rules.queries !== 'durable';
-  }
-
   message(id: string): MessageTrack {
     let message = this.messages.get(id);
     if (message === undefined) {

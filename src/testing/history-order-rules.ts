@@ -19,7 +19,7 @@ export function placeTaken(ledger: HistoryLedger, message: MessageTrack): Seen |
   return accepted.position < resolved.position ? accepted : resolved;
 }
 
-/** Whether X had its place before anyone called `enqueue` for Y, and so had all that it stood behind. */
+/** Whether X had its place before anyone called `enqueue` for Y. */
 function isBefore(ledger: HistoryLedger, x: MessageTrack, y: MessageTrack): boolean {
   const taken = placeTaken(ledger, x);
   const called = y.call?.called;
@@ -27,8 +27,7 @@ function isBefore(ledger: HistoryLedger, x: MessageTrack, y: MessageTrack): bool
     taken !== undefined &&
     called !== undefined &&
     ledger.ordered(taken.event, called.event) &&
-    taken.position < called.position &&
-    (x.behind ?? []).every(({ knownAt = Number.POSITIVE_INFINITY }) => knownAt < called.position)
+    taken.position < called.position
   );
 }
 

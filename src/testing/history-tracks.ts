@@ -88,8 +88,6 @@ export interface CallTrack {
   readonly called: Seen<EnqueueCalled>;
   readonly life: LifeTrack;
   message?: MessageTrack | undefined;
-  /** From where on the log tells what it made, or that it made nothing. */
-  knownAt?: number | undefined;
   /** A volatile query that had to be asked again, of the next owner. */
   askedAgain?: boolean | undefined;
   rejected?: Seen<EnqueueRejected> | undefined;
@@ -161,11 +159,6 @@ export interface MessageTrack {
   claimed: boolean;
   /** One of its callers withdraws it when its wait times out. */
   withdrawable?: boolean | undefined;
-  /**
-   * A volatile query: calls at its owner's node whose messages were on their way to the store when it came in line. It stands
-   * behind them, and they behind all that the store takes in first: its place is settled with theirs.
-   */
-  behind?: readonly CallTrack[] | undefined;
   /** Another message has its id now. */
   replaced?: boolean | undefined;
   /** The message that stands for this one, which is none: it came under a known `messageId`. */

@@ -168,7 +168,7 @@ export class OwnedShard {
           if (reply[5] !== undefined)
             this.#inbox.keep([reply[4] as string[], reply[5] as ShownEntry[], Number(reply[3])]);
           this.#applied(work);
-          await this.#proven();
+          if (this.context.proves) await this.#proven();
           return {
             ...work.answer,
             offersLeft: Number(reply[3]),

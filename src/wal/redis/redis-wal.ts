@@ -316,6 +316,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
         // Nobody may hear of what is not proven (M10).
         tellsOn: () =>
           replication === undefined && this.#options.reachesNodes?.() === true ? this.#channels : undefined,
+        proves: replication !== undefined,
         proven: replication === undefined ? async () => {} : (evidence) => replication.proven(evidence),
       },
     };

@@ -20,6 +20,8 @@ export interface ShardContext {
   /** The server's time; undefined when a test's clock tells it. */
   readonly serverTime: StoreTime | undefined;
   now(): number;
+  /** Whether anything is to be proven: by `async`, the server alone is enough. */
+  readonly proves: boolean;
   /** Resolves when what the evidence is of is proven as far as the durability level asks. */
   proven(evidence: Evidence): Promise<void>;
 }
