@@ -200,7 +200,10 @@ export class GroupCommit {
         const again = await this.failed(error as Error, batch);
         if (again === undefined) break;
         batch = again;
-        continue;
+        if (this.lostWith === undefined) continue;
+        // Lost in the very turn in which it was to be tried again.
+        refuseAll(batch, this.refusalOf(this.lostWith));
+        break;
       }
       this.number += 1;
       this.recover();

@@ -260,12 +260,14 @@ export class OwnedShard {
   /** Fetches what was missed and tries again, until nothing is missing. */
   async #workOutAfter(failed: unknown, facts: Facts, number: number, again: () => Try): Promise<Try | 'settled'> {
     let error = failed;
-    for (let round = 0; round < NO_FACTS_ROUNDS_MAX; round++) {
+    for (let round = 0; ; round++) {
       if (!(error instanceof Miss)) {
         // What is stored may be the result of this very commit, sent before.
         if (this.#lost.length > 0 && (await this.#settle(number)) !== undefined) return 'settled';
         throw error;
       }
+      if (round === NO_FACTS_ROUNDS_MAX)
+        throw new Error(`Shard ${this.claim.shard}: what a commit needs could not be gathered.`);
       await this.#ask(() => facts.fetch(this.context.client, this.keys));
       try {
         return again();
@@ -273,7 +275,6 @@ export class OwnedShard {
         error = next;
       }
     }
-    throw new Error(`Shard ${this.claim.shard}: what a commit needs could not be gathered.`);
   }
 
   #try(facts: Facts, act: (work: Work) => CommitAnswer, tracksLines: boolean): Try {

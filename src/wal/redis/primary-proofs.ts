@@ -64,9 +64,21 @@ export class PrimaryProofs {
 
   async #round(): Promise<void> {
     const { connection } = this;
-    if (connection.status === 'wait') connection.connect().catch(() => {});
-    if (connection.status === 'connecting' || connection.status === 'connect') await decided(connection);
-    const asked = this.#waiting.splice(0);
+    let asked: readonly Asked[] = [];
+    try {
+      if (connection.status === 'wait') connection.connect().catch(() => {});
+      if (connection.status === 'connecting' || connection.status === 'connect') await decided(connection);
+      asked = this.#waiting.splice(0);
+      await this.#ask(asked);
+    } catch (error) {
+      // Whatever it was: nobody may wait for ever, nor the next round.
+      const failed = asUnproven(redisError(error, true));
+      for (const { reject } of [...asked, ...this.#waiting.splice(0)]) reject(failed);
+    }
+  }
+
+  async #ask(asked: readonly Asked[]): Promise<void> {
+    const { connection } = this;
     if (connection.status !== 'ready') {
       for (const { reject } of asked)
         reject(unproven(`The connection to Redis at ${addressOf(connection)} is not there.`));
@@ -147,7 +159,8 @@ export function unproven(message: string): StoreUnavailableError {
 }
 
 /** The write itself was applied; whatever fails afterwards leaves it unproven. */
-function asUnproven(error: Error): Error {
+export function asUnproven(error: Error): Error {
   if (!(error instanceof StoreUnavailableError)) return error;
+  if (error.applied === 'unknown') return error;
   return new StoreUnavailableError(error.message, 'unknown', error.recoverable, { cause: error });
 }

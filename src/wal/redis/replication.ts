@@ -3,10 +3,12 @@
  * Cluster. Which primary that is, the servers say themselves (MOVED, ASK); what each of them is asked is in
  * `primary-proofs.ts`.
  */
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
+import { redisError } from './errors.js';
 import type { Evidence } from './evidence.js';
+import { presentClient } from './late-client.js';
 import type { RedisWalOptions } from './options.js';
-import { PrimaryProofs, unproven } from './primary-proofs.js';
+import { asUnproven, PrimaryProofs, unproven } from './primary-proofs.js';
 import { addressOfRedirection, connectionAt } from './redirection.js';
 import type { RedisClient } from './scripts.js';
 import { addressIn, isCluster } from './sockets.js';
@@ -34,24 +36,31 @@ export class Replication {
    * @throws StoreUnavailableError `unknown` when that is not proven: it may be asked again.
    */
   async proven(evidence: Evidence): Promise<void> {
-    let connection = this.#firstFor(evidence.key);
+    try {
+      await this.#prove(evidence, presentClient(this.options.client));
+    } catch (error) {
+      // Also when the node is stopping and there is no connection any more: what was applied stays so.
+      throw asUnproven(redisError(error, true));
+    }
+  }
+
+  async #prove(evidence: Evidence, client: RedisClient): Promise<void> {
+    let connection = this.#firstFor(evidence.key, client);
     let asking = false;
     for (let redirections = 0; redirections <= REDIRECTIONS_MAX; redirections += 1) {
-      const elsewhere = await this.#proofsOn(connection).prove(evidence, asking);
+      const elsewhere = await this.#proofsOn(connection, client).prove(evidence, asking);
       if (elsewhere === undefined) return;
-      const { client } = this.options;
       if (!isCluster(client)) throw unproven('Redis is a node of a Cluster, and was not named as one.');
       const address = addressOfRedirection(client, connection, elsewhere);
       asking = elsewhere.kind === 'ask';
       if (!asking) this.#places.set(tagOf(evidence.key), address);
-      connection = await this.#at(address);
+      connection = await this.#at(address, client);
     }
     throw unproven(`The primary of ${evidence.key} was not found with ${REDIRECTIONS_MAX} redirections.`);
   }
 
   /** Any primary may be asked first; in a Cluster it says which one is the right one. */
-  #firstFor(key: string): Redis {
-    const { client } = this.options;
+  #firstFor(key: string, client: RedisClient): Redis {
     if (!isCluster(client)) return client;
     const primaries = client.nodes('master');
     const place = this.#places.get(tagOf(key));
@@ -64,9 +73,7 @@ export class Replication {
     return first;
   }
 
-  async #at(address: string): Promise<Redis> {
-    const client = this.options.client;
-    if (!isCluster(client)) return client;
+  async #at(address: string, client: Cluster): Promise<Redis> {
     const known = connectionAt(client, address);
     if (known !== undefined) return known;
     // The client asks the Cluster only now and then, and by what its own commands meet.
@@ -78,10 +85,10 @@ export class Replication {
     return found;
   }
 
-  #proofsOn(connection: Redis): PrimaryProofs {
+  #proofsOn(connection: Redis, client: RedisClient): PrimaryProofs {
     let proofs = this.#primaries.get(connection);
     if (proofs === undefined) {
-      const { client, replicas, timeoutMs } = this.options;
+      const { replicas, timeoutMs } = this.options;
       proofs = new PrimaryProofs(connection, { replicas, timeoutMs, isCluster: isCluster(client) });
       this.#primaries.set(connection, proofs);
     }

@@ -204,4 +204,24 @@ describe('group commit', () => {
     ]);
     expect(news).toEqual(['degraded', 'recovered', 'drained']);
   });
+
+  it.each([0, 1, 2, 3, 4])(
+    'tells everyone whose batch is tried again when the shard is lost %d turns of a microtask later',
+    async (turns) => {
+      const { runtime, wal, commits, told, participant } = await make();
+      wal.fail('commit', { when: 'after', times: 100 });
+      commits.add(append(1), participant(1));
+      await runtime.settle();
+      const { set } = runtime.timers;
+      const pending: (() => void)[] = [];
+      Object.assign(runtime.timers, { set: (callback: () => void) => pending.push(callback) });
+      await runtime.advance(100);
+      Object.assign(runtime.timers, { set });
+      for (const callback of pending.splice(0)) callback();
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      commits.lose(new Error('lost'));
+      await runtime.advance(1_000);
+      expect(told).toEqual([[1, 'refused']]);
+    },
+  );
 });

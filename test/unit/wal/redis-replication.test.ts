@@ -3,8 +3,10 @@ import type { Cluster, Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { type Evidence, evidenceOfOffers } from '../../../src/wal/redis/evidence.js';
 import { shardKeys } from '../../../src/wal/redis/keys.js';
+import { lateClient } from '../../../src/wal/redis/late-client.js';
 import { addressOfRedirection, redirectionIn } from '../../../src/wal/redis/redirection.js';
 import { Replication } from '../../../src/wal/redis/replication.js';
+import { StoreUnavailableError } from '../../../src/wal/wal.js';
 
 const UNPROVEN = { name: 'StoreUnavailableError', applied: 'unknown', recoverable: true };
 const SOMETHING: Evidence = { key: '{aq:0}:meta', fields: [['number', 'is', '7']] };
@@ -42,7 +44,54 @@ function replicationOn(connection: Connection): Replication {
   return new Replication({ client: connection.redis, replicas: 1, timeoutMs: 100 });
 }
 
+/** A connection in the way that a node has it: from the moment on when the node stops, there is none. */
+function stoppable(connection: Connection): { readonly replication: Replication; stop(): void } {
+  let isStopped = false;
+  const client = lateClient(
+    {
+      client: () => {
+        if (isStopped) throw new StoreUnavailableError('There is no connection for wait.', 'no', true);
+        return connection.redis;
+      },
+    },
+    'wait',
+  );
+  const replication = new Replication({ client, replicas: 1, timeoutMs: 100 });
+  return { replication, stop: () => (isStopped = true) };
+}
+
 describe('a proof by replicas', () => {
+  it('ends for all who wait when the node stops, also for those who wait for the next round', async () => {
+    const connection = new Connection();
+    const { replication, stop } = stoppable(connection);
+    let lose = (): void => {};
+    connection.wait = () => new Promise((_, reject) => (lose = () => reject(new Error('Connection is closed.'))));
+    const asked = [replication.proven(SOMETHING), replication.proven(SOMETHING)];
+    const settled = Promise.allSettled(asked);
+    stop();
+    connection.status = 'end';
+    lose();
+    for (const end of await settled) expect(end).toMatchObject({ status: 'rejected', reason: UNPROVEN });
+  });
+
+  it('that cannot be asked for leaves what was applied unproven, not undone (I1, M10)', async () => {
+    const { replication, stop } = stoppable(new Connection());
+    stop();
+    await expect(replication.proven(SOMETHING)).rejects.toMatchObject(UNPROVEN);
+  });
+
+  it('ends with its round, whatever that fails with, and is made by the next one', async () => {
+    const connection = new Connection();
+    const replication = replicationOn(connection);
+    const send = connection.eval.bind(connection);
+    connection.eval = () => {
+      throw new StoreUnavailableError('planned by the test', 'no', true);
+    };
+    await expect(replication.proven(SOMETHING)).rejects.toMatchObject(UNPROVEN);
+    connection.eval = send;
+    await replication.proven(SOMETHING);
+  });
+
   it('has the server look for the write first, and then for its replicas (M10)', async () => {
     const connection = new Connection();
     await replicationOn(connection).proven(SOMETHING);

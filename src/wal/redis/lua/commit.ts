@@ -16,7 +16,7 @@ const META = `'number', ARGV[4], 'tag', ARGV[5], 'beat', beat, 'numbers', ARGV[1
  *   (0: any). 8 how many offers to show, 9 bytes of them, 10 bytes of one. 11 whether the shard grows (1): then a full memory
  *   refuses it at the first write; otherwise a delete goes first then, after which the server lets the rest through. 12 numbers,
  *   13 messages pending: fields of meta.
- *   14 how many offers the writes take in; 15 whether there may be more (0): if there are, they must be looked at first.
+ *   14 how many offers the writes take in, which must be there; 15 whether there may be more (0): if there are, they must be looked at first.
  *   16 how many of those offers are only hearsay, then so many texts: the inbox must begin with them.
  *   From there: writes, each as command, index of its key, count of arguments, arguments. `KEEP` cuts a list to its newest;
  *   `REHEAD` gives a message another head and leaves the body that stands in it;
@@ -36,7 +36,8 @@ local away = tonumber(ARGV[7])
 if away > 0 and math.abs(now - tonumber(ARGV[6])) > away then return {4, now} end
 local offers = call('LLEN', KEYS[2]) - 1
 local heard = tonumber(ARGV[16])
-local looks = ARGV[15] == '1' and offers > tonumber(ARGV[14])
+local taken = tonumber(ARGV[14])
+local looks = (taken > 0 and offers < taken) or (ARGV[15] == '1' and offers > taken)
 if heard > 0 and not looks then
   local first = call('LRANGE', KEYS[2], 1, heard)
   for at = 1, heard do
@@ -70,7 +71,7 @@ while at <= last do
   end
   at = at + 3 + count
 end
-local left = offers - tonumber(ARGV[14])
+local left = offers - taken
 if left <= 0 or ARGV[8] == '0' then return {0, beat, now, left} end
 ${SHOWN}
 return {0, beat, now, left, call('SMEMBERS', KEYS[3]), shown}
