@@ -139,7 +139,8 @@ async function underLoad(set: SentinelSet, durability: 'async' | 'replicated(1)'
           ),
         ),
       );
-      const { letters } = await one.deadLetters.list({ limit: 1_000 });
+      // The former primary breaks its connections off once it is told that it is none, also after the nodes have gone on.
+      const { letters } = await until('the dead letters', () => one.deadLetters.list({ limit: 1_000 }));
       const ran = new Set(ledger.runs.map(({ entity, n }) => `${entity}-${n}`));
       const dead = new Set(letters.map(({ id }) => id));
       return { lost: ledger.acknowledged.filter(({ name, id }) => !ran.has(name) && !dead.has(id)) };
