@@ -97,9 +97,15 @@ export abstract class EntityLine {
 
   /** Drops a volatile query that has not started. */
   dropVolatile(item: Item): void {
-    if (this.mailbox.remove((each) => each === item) === undefined) return;
-    if (this.unplaced.takeOut(item)) this.host.accepted(item);
-    this.endTakenOut(item, 'cancelled');
+    if (item.stage === 'ended' || this.mailbox.remove((each) => each === item) === undefined) return;
+    if (this.unplaced.takeOut(item)) {
+      // It was never accepted: nobody heard of it, and nobody hears of its end.
+      item.stage = 'ended';
+      this.host.queryDropped(item);
+      this.advance();
+      this.letSlotGo();
+      this.idleCheck();
+    } else this.endTakenOut(item, 'cancelled');
   }
 
   /** Every item in memory that has not ended, whatever its stage. */

@@ -55,6 +55,8 @@ export interface WorkerHost {
   duplicate(item: Item, outcome: Extract<Outcome, { type: 'duplicate' }>): void;
   delayed(item: Item, notBefore: number): void;
   refusedByStore(item: Item, error: Error): void;
+  /** A volatile query that was dropped before it was accepted. */
+  queryDropped(item: Item): void;
   retried(item: Item, error: ErrorDescription | undefined, notBefore: number): void;
   /** Its handler is still at work, and what that does counts no longer. */
   givenUp(item: Item): void;

@@ -177,4 +177,20 @@ describe('a query behind a message that is on its way to the store', () => {
     expect([refused.state, query.state, lab.order()]).toEqual(['rejected', 'resolved', [3]]);
     await lab.app.stop();
   });
+
+  it('leaves no news of an end when it is dropped before it was accepted', async () => {
+    const lab = await createLab();
+    const news: string[] = [];
+    for (const name of ['accepted', 'ended'] as const)
+      lab.app.node.events.on(name, ({ kind }) => void news.push(`${kind} ${name}`));
+    const open = lab.app.wal.hold('commit');
+    void lab.work('a', { n: 2 });
+    const asked = fate(lab.ask('a', { n: 3 }, { timeoutMs: 10, cancelOnTimeout: true }));
+    await lab.app.advance(20);
+    expect([asked.code, news]).toEqual(['REPLY_TIMEOUT', []]);
+    open();
+    await lab.app.advance(200);
+    expect([lab.order(), news]).toEqual([[2], ['command accepted', 'command ended']]);
+    await lab.app.stop();
+  });
 });
