@@ -9,6 +9,7 @@
 import type { HistoryEvent } from './history.js';
 import { FinalAccounts } from './history-account-rules.js';
 import { checkMark } from './history-attempt-rules.js';
+import { callAnswered, callMade, callRejected, callResolved, linkCall } from './history-calls.js';
 import { HistoryFollower } from './history-follower.js';
 import { HistoryLedger } from './history-ledger.js';
 import { endLife } from './history-life.js';
@@ -60,15 +61,15 @@ export class HistoryChecker {
       case 'crashed':
         return endLife(ledger, event.node, true);
       case 'enqueueCalled':
-        return follower.called({ position, event });
+        return callMade(ledger, { position, event });
       case 'enqueueResolved':
-        return follower.resolved({ position, event });
+        return callResolved(ledger, { position, event });
       case 'enqueueRejected':
-        return follower.rejected({ position, event });
+        return callRejected(ledger, { position, event });
       case 'answered':
-        return follower.answered({ position, event });
+        return callAnswered(ledger, { position, event });
       case 'linked':
-        return follower.link(event.call, ledger.message(event.id), { position, event });
+        return linkCall(ledger, event.call, ledger.message(event.id), { position, event });
       case 'accepted':
         return follower.accepted({ position, event });
       case 'duplicate':

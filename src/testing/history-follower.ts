@@ -1,19 +1,15 @@
 /**
- * Follows a history: each method takes one kind of event, asks the rules about it, then moves the records on. It owns
- * what the records mean from one event to the next, and no rule.
+ * Follows the messages of a history: each method takes one kind of event, asks the rules about it, then moves the records
+ * on. It owns what the records mean from one event to the next, and no rule. Calls are followed in `history-calls.ts`.
  */
 import type {
   Abandoned,
   Accepted,
-  Answered,
   BlockedOrNot,
   CancelCalled,
   Dispatched,
   Duplicate,
   Ended,
-  EnqueueCalled,
-  EnqueueRejected,
-  EnqueueResolved,
   HandlerEnded,
   HistoryEvent,
   PausedOrResumed,
@@ -24,6 +20,7 @@ import type {
   Started,
 } from './history.js';
 import { checkMessageId, checkStart, mayStartAgain } from './history-attempt-rules.js';
+import { linkCall } from './history-calls.js';
 import type { HistoryLedger } from './history-ledger.js';
 import { countInterruption, endLife } from './history-life.js';
 import { checkOperated } from './history-operator-rules.js';
@@ -37,8 +34,8 @@ import {
 } from './history-order-rules.js';
 import { checkFencing, checkLease } from './history-ownership-rules.js';
 import type { Seen } from './history-report.js';
-import { type CallTrack, isBeforeLine, isDurable, type MessageTrack } from './history-tracks.js';
-import { checkAnswer, checkEnded, checkRefusedStaysOut, checkRejected } from './history-verdict-rules.js';
+import { isBeforeLine, isDurable, type MessageTrack } from './history-tracks.js';
+import { checkEnded } from './history-verdict-rules.js';
 
 export class HistoryFollower {
   constructor(private readonly ledger: HistoryLedger) {}
@@ -66,103 +63,6 @@ export class HistoryFollower {
     life.seq = event.seq;
   }
 
-  called(seen: Seen<EnqueueCalled>): void {
-    const { ledger } = this;
-    const { call: name, node, entityType, entityId, messageId } = seen.event;
-    const life = ledger.life(node);
-    const call: CallTrack = { called: seen, life };
-    if (ledger.calls.has(name)) ledger.note(`The call ${name} is in the log twice.`);
-    ledger.calls.set(name, call);
-    life.calls.add(call);
-    if (messageId === undefined) return;
-    const { firstCalls } = ledger.entity(entityType, entityId);
-    if (!firstCalls.has(messageId)) firstCalls.set(messageId, call);
-  }
-
-  resolved(seen: Seen<EnqueueResolved>): void {
-    const { ledger } = this;
-    const { call: name, id } = seen.event;
-    const message = ledger.message(id).sameAs ?? ledger.message(id);
-    const call = ledger.calls.get(name);
-    call?.life.calls.delete(call);
-    const isNew = message.accepted === undefined && message.resolved === undefined && message.origin === undefined;
-    message.resolved ??= seen;
-    this.link(name, message, seen);
-    if (isNew && message.ended === undefined) this.enterLine(message);
-  }
-
-  rejected(seen: Seen<EnqueueRejected>): void {
-    const { ledger } = this;
-    ledger.rejected += 1;
-    const call = ledger.calls.get(seen.event.call);
-    if (call === undefined) return;
-    call.life.calls.delete(call);
-    call.rejected = seen;
-    const { entityType, entityId, messageId } = call.called.event;
-    if (messageId !== undefined && call.message === undefined) {
-      const { firstCalls } = ledger.entity(entityType, entityId);
-      if (firstCalls.get(messageId) === call) firstCalls.delete(messageId);
-    }
-    checkRejected(ledger, seen, call);
-    if (seen.event.id !== undefined) {
-      const known = ledger.messages.get(seen.event.id);
-      if (known !== undefined) this.link(seen.event.call, known, seen);
-    }
-  }
-
-  answered(seen: Seen<Answered>): void {
-    const call = this.ledger.calls.get(seen.event.call);
-    if (call === undefined) return;
-    call.life.calls.delete(call);
-    const { kind } = call.called.event;
-    // The id that a waiter hears of a volatile query may be that of its question, and not of what ran.
-    const isQuestion = this.ledger.queriesTravel && kind === 'query' && call.message !== undefined;
-    if (seen.event.id !== undefined && !isQuestion)
-      this.link(seen.event.call, this.ledger.message(seen.event.id), seen);
-    call.answered = seen;
-    if (call.message !== undefined) checkAnswer(this.ledger, seen, call.message);
-  }
-
-  /** The call made this message, or was a duplicate of the one that did. */
-  link(name: string | undefined, message: MessageTrack, seen: Seen): void {
-    const { ledger } = this;
-    const call = name === undefined ? undefined : ledger.calls.get(name);
-    if (call === undefined) return;
-    if (call.message !== undefined) {
-      if (call.message !== message && !isDurable(call.message) && !isDurable(message)) call.askedAgain = true;
-      if (call.askedAgain !== true) return;
-      message.claimed = true;
-      // Asked again, it must still see what was in line when its caller asked for the first time (I4).
-      if (message.call !== undefined || isDurable(message)) return;
-      message.call = call;
-      noteStartedCall(ledger, message);
-      return;
-    }
-    const { entityType, entityId, kind, messageId, delayed } = call.called.event;
-    call.message = message;
-    message.claimed = true;
-    if (call.called.event.cancelOnTimeout === true) message.withdrawable = true;
-    const entity = ledger.entity(entityType, entityId);
-    message.entity ??= entity;
-    message.kind = kind;
-    if (message.call === undefined && this.mayHaveMade(call, message, seen)) {
-      const first = messageId === undefined ? undefined : entity.firstCalls.get(messageId);
-      const isEarlier =
-        first !== undefined &&
-        first.called.position < call.called.position &&
-        ledger.ordered(first.called.event, call.called.event);
-      message.call = isEarlier ? first : call;
-      if (delayed === true && !message.delayed) {
-        message.delayed = true;
-        if (entity.waiting.has(message)) this.enterLine(message);
-      }
-      noteStartedCall(ledger, message);
-    }
-    if (messageId !== undefined) checkMessageId(ledger, seen, message, messageId);
-    if (call.rejected !== undefined) checkRefusedStaysOut(ledger, call);
-    if (call.answered !== undefined) checkAnswer(ledger, call.answered, message);
-  }
-
   accepted(seen: Seen<Accepted>): void {
     const { ledger } = this;
     const { event } = seen;
@@ -171,7 +71,7 @@ export class HistoryFollower {
     message.accepted ??= seen;
     if (event.from !== undefined) message.claimed = true;
     message.crashesAtAccept = ledger.crashes;
-    this.link(event.call, message, seen);
+    linkCall(ledger, event.call, message, seen);
     if (event.messageId !== undefined) checkMessageId(ledger, seen, message, event.messageId);
     if (event.notBefore !== undefined && event.notBefore > 0) {
       message.delayed = true;
@@ -183,7 +83,7 @@ export class HistoryFollower {
       message.life = ledger.life(event.node);
       message.life.queries.add(message);
     }
-    this.enterLine(message);
+    this.ledger.enterLine(message);
   }
 
   /** What was handed in again is no message of its own. */
@@ -202,7 +102,7 @@ export class HistoryFollower {
     const message = this.ledger.message(seen.event.id);
     message.promoted = seen;
     this.news(message);
-    this.enterLine(message);
+    this.ledger.enterLine(message);
   }
 
   dispatched(seen: Seen<Dispatched>): void {
@@ -337,7 +237,7 @@ export class HistoryFollower {
       message.messageId = letter.messageId;
       message.entity?.messageIds.set(letter.messageId, message);
     }
-    if (message.ended === undefined) this.enterLine(message);
+    if (message.ended === undefined) this.ledger.enterLine(message);
   }
 
   /** A dead letter left the dead letters. It can do so once. */
@@ -367,25 +267,6 @@ export class HistoryFollower {
     else ledger.pausedTypes.delete(event.entityType);
   }
 
-  /** A message that was there before the call, or that a replay made, has the call as a duplicate only. */
-  private mayHaveMade({ called }: CallTrack, message: MessageTrack, seen: Seen): boolean {
-    if (message.origin !== undefined) return false;
-    if (seen.event.type === 'accepted') return true;
-    // Which of several calls with one key came first, only a common order can tell.
-    if (!this.ledger.commonOrder && called.event.messageId !== undefined) return false;
-    const sign = message.accepted ?? message.firstStart;
-    return sign === undefined || !this.ledger.ordered(sign.event, called.event) || called.position < sign.position;
-  }
-
-  private enterLine(message: MessageTrack): void {
-    const { entity } = message;
-    if (entity === undefined || message.held !== undefined) return;
-    const waits = message.delayed && message.promoted === undefined && message.starts === 0;
-    (waits ? entity.delayed : entity.waiting).add(message);
-    (waits ? entity.waiting : entity.delayed).delete(message);
-    this.ledger.refresh(entity);
-  }
-
   private hold(message: MessageTrack, seen: Seen<Retried | BlockedOrNot>): void {
     this.settled(message);
     message.held = seen;
@@ -396,7 +277,7 @@ export class HistoryFollower {
   private release(message: MessageTrack): void {
     message.held = undefined;
     message.entity?.held.delete(message);
-    if (message.ended === undefined) this.enterLine(message);
+    if (message.ended === undefined) this.ledger.enterLine(message);
   }
 
   /** The attempt, or the message, has a durable outcome. */

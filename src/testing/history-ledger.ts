@@ -161,6 +161,16 @@ export class HistoryLedger {
     this.unready(former);
   }
 
+  /** It has a place in line, or waits for its time. */
+  enterLine(message: MessageTrack): void {
+    const { entity } = message;
+    if (entity === undefined || message.held !== undefined) return;
+    const waits = message.delayed && message.promoted === undefined && message.starts === 0;
+    (waits ? entity.delayed : entity.waiting).add(message);
+    (waits ? entity.waiting : entity.delayed).delete(message);
+    this.refresh(entity);
+  }
+
   /** The record of a message whose address the event carries. */
   addressed(event: { id: string; entityType: string; entityId: string; kind: MessageKind }): MessageTrack {
     const message = this.message(event.id);
