@@ -97,15 +97,21 @@ export abstract class EntityLine {
 
   /** Drops a volatile query that has not started. */
   dropVolatile(item: Item): void {
-    if (item.stage === 'ended' || this.mailbox.remove((each) => each === item) === undefined) return;
-    if (this.unplaced.takeOut(item)) {
-      // It was never accepted: nobody heard of it, and nobody hears of its end.
-      item.stage = 'ended';
-      this.host.queryDropped(item);
-      this.advance();
-      this.letSlotGo();
-      this.idleCheck();
-    } else this.endTakenOut(item, 'cancelled');
+    if (this.mailbox.remove((each) => each === item) === undefined) return;
+    if (!this.unplaced.takeOut(item)) {
+      this.endTakenOut(item, 'cancelled');
+      return;
+    }
+    this.queryRefused(item, this.host.lostWith ?? new Error('The query was dropped before it had its place.'));
+    this.advance();
+    this.letSlotGo();
+  }
+
+  /** A volatile query will not be accepted. Nobody has heard of it, so nobody hears of its end. */
+  queryRefused(item: Item, error: Error): void {
+    item.stage = 'ended';
+    this.host.refusedByStore(item, error);
+    this.idleCheck();
   }
 
   /** Every item in memory that has not ended, whatever its stage. */

@@ -100,7 +100,12 @@ export class EntityWorker extends EntityLine {
   }
 
   private appendAnswered(): void {
-    for (const query of this.unplaced.appendAnswered()) this.host.accepted(query);
+    const { lostWith } = this.host;
+    for (const query of this.unplaced.appendAnswered()) {
+      if (lostWith === undefined) this.host.accepted(query);
+      // Its line is gone, and its waiter asks elsewhere.
+      else if (this.mailbox.remove((each) => each === query) !== undefined) this.queryRefused(query, lostWith);
+    }
   }
 
   /** Looks whether anything can start or be marked. Safe to call at any time. */
@@ -263,13 +268,6 @@ export class EntityWorker extends EntityLine {
     if (transition.type === 'append') this.appendAnswered();
     this.advance();
     this.letSlotGo();
-    this.idleCheck();
-  }
-
-  /** A volatile query that has not come in line will not: the shard is gone. */
-  queryRefused(item: Item, error: Error): void {
-    item.stage = 'ended';
-    this.host.refusedByStore(item, error);
     this.idleCheck();
   }
 

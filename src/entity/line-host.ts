@@ -90,14 +90,11 @@ export class LineHost implements WorkerHost {
     this.owner.accounts.watchExpiry(item);
   }
 
+  get lostWith(): Error | undefined {
+    return this.owner.lostWith;
+  }
+
   accepted(item: Item): void {
-    if (item.isVolatile && this.owner.lostWith !== undefined) {
-      // Its line is gone, and so is its waiter: nothing here answers it.
-      item.refuse?.(this.owner.notAccepted(this.owner.lostWith, item));
-      item.accepted = undefined;
-      item.stage = 'ended';
-      return;
-    }
     if (!item.isVolatile) this.owner.ids.appendAnswered();
     this.owner.announce.accepted(item);
     const accept = item.accepted;
@@ -107,10 +104,6 @@ export class LineHost implements WorkerHost {
     if (item.stage !== 'finishing') this.leaveIfLost(item);
     if (item.expiresAt > 0 && item.stage === 'waiting') this.watchExpiry(item);
     this.owner.accounts.spare(item);
-  }
-
-  queryDropped(item: Item): void {
-    this.refusedByStore(item, this.owner.lostWith ?? new Error('The query was dropped before it had its place.'));
   }
 
   /** The shard was lost while the append was on its way: whoever owns it now makes the verdict. */

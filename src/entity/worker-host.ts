@@ -15,6 +15,8 @@ import type { SlotTaker } from './running-slots.js';
 export interface WorkerHost {
   /** False while this node does not start messages: before start-up is done, and while it drains. */
   readonly startsMessages: boolean;
+  /** Why nothing is written to the line any more. */
+  readonly lostWith: Error | undefined;
   now(): number;
   commit(transition: Transition, item: Item): void;
   /** Runs the item's handler soon; the host calls `settled` when it is done. */
@@ -55,8 +57,6 @@ export interface WorkerHost {
   duplicate(item: Item, outcome: Extract<Outcome, { type: 'duplicate' }>): void;
   delayed(item: Item, notBefore: number): void;
   refusedByStore(item: Item, error: Error): void;
-  /** A volatile query that was dropped before it was accepted. */
-  queryDropped(item: Item): void;
   retried(item: Item, error: ErrorDescription | undefined, notBefore: number): void;
   /** Its handler is still at work, and what that does counts no longer. */
   givenUp(item: Item): void;
