@@ -15,6 +15,7 @@ import {
   StoreUnavailableError,
 } from '../wal.js';
 import { answerTo, type Inbox } from './commit-answer.js';
+import { type CommitHow, commitArguments } from './commit-arguments.js';
 import { redisError } from './errors.js';
 import { evidenceOfCommit } from './evidence.js';
 import { Facts, Miss } from './facts.js';
@@ -23,7 +24,6 @@ import { areFew, toldOf, verdictTexts } from './hints.js';
 import { InboxView, type ShownInbox } from './inbox-view.js';
 import type { ClusterChannels, ShardKeys } from './keys.js';
 import type { OwnerMemory } from './memory.js';
-import { numbersText } from './numbers.js';
 import type { ShownEntry } from './offers.js';
 import { PEEK_BYTES_MAX } from './options.js';
 import type { Held } from './records.js';
@@ -168,7 +168,7 @@ export class OwnedShard {
           if (reply[5] !== undefined)
             this.#inbox.keep([reply[4] as string[], reply[5] as ShownEntry[], Number(reply[3])]);
           this.#applied(work);
-          if (this.context.proves) await this.#proven();
+          if (this.context.proven !== undefined) await this.#proven();
           return {
             ...work.answer,
             offersLeft: Number(reply[3]),
@@ -231,8 +231,8 @@ export class OwnedShard {
   }
 
   /** Of the last commit that was applied. */
-  #proven(): Promise<void> {
-    return this.context.proven(evidenceOfCommit(this.keys, this.claim, this.#number, this.#lastTag));
+  async #proven(): Promise<void> {
+    await this.context.proven?.(evidenceOfCommit(this.keys, this.claim, this.#number, this.#lastTag));
   }
 
   #applied({ work, answer, tag }: Pick<Try, 'work' | 'answer' | 'tag'>): void {
@@ -286,39 +286,14 @@ export class OwnedShard {
     return { tag: `${this.#tags}`, work, answer, tellsOn: this.#tellsOn(work) };
   }
 
-  async #send(
-    attempt: Try,
-    how: {
-      readonly inbox: Inbox | undefined;
-      /** Whether offers may stay in the inbox that nobody has looked at. */
-      readonly mayLeave: boolean;
-      readonly grows: boolean;
-      readonly toleranceMs: number;
-    },
-  ): Promise<readonly unknown[]> {
+  async #send(attempt: Try, how: CommitHow): Promise<readonly unknown[]> {
     const { work, tag, tellsOn } = attempt;
-    const { numbers } = work;
     const { context, claim } = this;
-    const takes = how.inbox === undefined ? 0 : how.inbox.entries.length;
-    const hearsay = how.inbox?.isHearsay === true ? how.inbox.entries.map(({ text }) => text) : [];
-    const writes = Writes.of(work, this.keys, takes);
+    const writes = Writes.of(work, this.keys, how.inbox?.entries.length ?? 0);
     if (tellsOn !== undefined) writes.publish(verdictTexts(work.waiters, tellsOn));
-    const args = [
-      ...[
-        String(claim.epoch),
-        claim.incarnation,
-        String(this.#number),
-        String(this.#number + 1),
-        tag,
-        String(work.now),
-      ],
-      context.serverTime === undefined ? '0' : String(how.toleranceMs),
-      String(context.offersTakenMax),
-      ...[String(PEEK_BYTES_MAX), String(context.offerBytesMax), how.grows ? '1' : '0'],
-      ...[numbersText(numbers), String(numbers.inLine + numbers.delayed), String(takes), how.mayLeave ? '0' : '1'],
-      ...[String(hearsay.length), ...hearsay],
-    ];
-    writes.writeTo(args);
+    const { epoch, incarnation } = claim;
+    const next = { epoch, incarnation, after: this.#number, number: this.#number + 1, tag, work, writes, how };
+    const args = commitArguments(context, next);
     const sentAt = context.serverTime?.monotonic() ?? 0;
     try {
       const reply = (await runScript(context.client, SCRIPTS.commit, writes.keys, args)) as unknown[];
@@ -360,7 +335,6 @@ export class OwnedShard {
 
   /** A commit of its own that counts as none. */
   async #forget(found: Forgettable, now: number, tag: string): Promise<number> {
-    const { claim } = this;
     let forgotten = 0;
     const made = await this.#workOut(
       new Facts(),
@@ -372,18 +346,13 @@ export class OwnedShard {
       false,
     );
     if (made === 'settled') return 0;
-    const number = String(this.#number);
     const { work } = made;
+    const { epoch, incarnation } = this.claim;
     const writes = Writes.of(work, this.keys, 0);
-    const args = [
-      ...[String(claim.epoch), claim.incarnation, number, number, tag, '0', '0', '0', '0', '0', '0'],
-      ...[numbersText(work.numbers), String(work.numbers.inLine + work.numbers.delayed), '0', '0', '0'],
-    ];
-    writes.writeTo(args);
-    const reply = (await this.#ask(
-      () => runScript(this.context.client, SCRIPTS.commit, writes.keys, args),
-      true,
-    )) as unknown[];
+    const same = { epoch, incarnation, after: this.#number, number: this.#number, tag, work, writes };
+    const args = commitArguments(this.context, same);
+    const { client } = this.context;
+    const reply = (await this.#ask(() => runScript(client, SCRIPTS.commit, writes.keys, args), true)) as unknown[];
     if (reply[0] === 1) throw this.#stale(reply[1]);
     if (reply[0] !== 0) throw this.#misnumbered(this.#number, Number(reply[1]));
     this.memory.take(work);

@@ -1,4 +1,7 @@
-/** Where a server of a Cluster says that a key is, when it is not with it. The client library follows this by itself; whoever must stay on one connection reads it here. */
+/**
+ * Where a server of a Cluster says that a key is, when it is not with it. The client library follows this by itself; whoever
+ * must stay on one connection reads it here.
+ */
 import type { Cluster, Redis } from 'ioredis';
 import { addressIn } from './sockets.js';
 

@@ -140,8 +140,8 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     // While replicas are away no opening could be proven, and each try would count as one that no owner survived (M13). In a
     // Cluster what the shards belong to is in another slot, and must be as safe as they are.
     await Promise.all([
-      context.proven(noEvidence(keys)),
-      context.proven(evidenceOfStore(this.#prefix, identity.clusterId)),
+      context.proven?.(noEvidence(keys)),
+      context.proven?.(evidenceOfStore(this.#prefix, identity.clusterId)),
     ]);
     const formats = { lineFormat: this.#lineFormat, lineFormatMax: this.lineFormatMax };
     const opening = { shard, incarnation, claim, ...formats };
@@ -151,7 +151,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
         throw error;
       },
     );
-    await context.proven(evidenceOfOpening(keys, epoch, incarnation));
+    await context.proven?.(evidenceOfOpening(keys, epoch, incarnation));
     const { owned, small, started } = await this.#takeOver(known, { shard, epoch, incarnation }, true);
     known.owned = owned;
     // Where the raise was lost with a server and this shard was not, it still holds.
@@ -182,7 +182,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
     const known = this.#shard(shard);
     await this.#run(SCRIPTS.release, [known.keys.meta], [String(epoch), incarnation]);
     if (known.owned?.isOf({ epoch, incarnation }) === true) known.owned = undefined;
-    await this.#started().context.proven(evidenceOfRelease(known.keys, incarnation));
+    await this.#started().context.proven?.(evidenceOfRelease(known.keys, incarnation));
   }
 
   async renew(shard: number, epoch: number, incarnation: string, survived = false): Promise<void> {
@@ -243,7 +243,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
       );
     }
     if (reply[0] === 2) throw new ShardFullError(shard, Number(reply[1]), limits?.depthMax ?? 0);
-    await context.proven(evidenceOfOffers(keys, offers));
+    await context.proven?.(evidenceOfOffers(keys, offers));
     if (hintsLater && channel !== '') this.#control.publish(channel, hint).catch(() => {});
   }
 
@@ -316,8 +316,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
         // Nobody may hear of what is not proven (M10).
         tellsOn: () =>
           replication === undefined && this.#options.reachesNodes?.() === true ? this.#channels : undefined,
-        proves: replication !== undefined,
-        proven: replication === undefined ? async () => {} : (evidence) => replication.proven(evidence),
+        proven: replication === undefined ? undefined : (evidence) => replication.proven(evidence),
       },
     };
   }

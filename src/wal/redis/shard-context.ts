@@ -20,8 +20,6 @@ export interface ShardContext {
   /** The server's time; undefined when a test's clock tells it. */
   readonly serverTime: StoreTime | undefined;
   now(): number;
-  /** Whether anything is to be proven: by `async`, the server alone is enough. */
-  readonly proves: boolean;
-  /** Resolves when what the evidence is of is proven as far as the durability level asks. */
-  proven(evidence: Evidence): Promise<void>;
+  /** Resolves when what the evidence is of is on enough replicas. Undefined: by `async`, the server alone is enough. */
+  readonly proven: ((evidence: Evidence) => Promise<void>) | undefined;
 }

@@ -49,7 +49,7 @@ export abstract class RedisWalReads {
       if (record === undefined) return found?.status;
       try {
         // A verdict that only the server has seen so far could still be lost with it.
-        await this.context().proven(record);
+        await this.context().proven?.(record);
         return found?.status;
       } catch (error) {
         // It may have been forgotten or replayed meanwhile, or a promoted server never had it.
