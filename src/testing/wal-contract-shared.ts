@@ -154,6 +154,35 @@ const CASES: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
     assert.equal((await first.signs([0]))[0]?.incarnation, 'second');
     await refused('ShardHeldError', first.open(0, 'first', { node: 'node-1', silent }));
   },
+  'refuses a former owner as such, also when the next one has finished what its commit is about (I3)': async (pair) => {
+    const [, second] = pair.wals;
+    const endings: readonly ((seq: number, waiting: string) => Transition)[] = [
+      (seq) => ({ type: 'fail', seq, error: { name: 'Error', message: 'no' } }),
+      (seq) => ({ type: 'retry', seq, delayMs: 5, error: { name: 'Error', message: 'no' } }),
+      (seq) => ({ type: 'interrupt', seq }),
+      (seq) => ({ type: 'complete', seq }),
+      (_seq, waiting) => ({ type: 'cancel', id: waiting }),
+    ];
+    for (const [round, ending] of endings.entries()) {
+      const waiting = `waiting-${round}`;
+      await pair.open();
+      await pair.answer({ type: 'append', message: contractMessage(waiting, 'b') });
+      const seq = await pair.start(contractMessage(`started-${round}`));
+      const next = await second.open(0, 'second', { node: 'node-2', silent: (await second.signs([0]))[0] });
+      await second.commit({
+        shard: 0,
+        epoch: next.epoch,
+        incarnation: 'second',
+        number: 1,
+        transitions: [
+          { type: 'interrupt', seq },
+          { type: 'cancel', id: waiting },
+        ],
+      });
+      await refused('StaleEpochError', pair.answer(ending(seq, waiting)));
+      await second.release(0, next.epoch, 'second');
+    }
+  },
   'counts openings in a row until an owner says that it survived, or an operator that they may be forgotten (M13)':
     async (pair) => {
       const [first, second] = pair.wals;

@@ -326,7 +326,7 @@ export class StaleEpochError extends Error {
     readonly currentEpoch: number,
   ) {
     super(
-      `Shard ${shard}: the commit carries epoch ${epoch}, the shard is at epoch ${currentEpoch}. Another owner has opened it; this one must stop writing.`,
+      `Shard ${shard}: the commit carries epoch ${epoch}, the shard is at ${currentEpoch === epoch ? 'another opening of that epoch (a store that lost writes numbers again)' : `epoch ${currentEpoch}`}. Another owner has opened it; this one must stop writing.`,
     );
   }
 }

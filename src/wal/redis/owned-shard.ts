@@ -262,8 +262,9 @@ export class OwnedShard {
     let error = failed;
     for (let round = 0; ; round++) {
       if (!(error instanceof Miss)) {
-        // What is stored may be the result of this very commit, sent before.
-        if (this.#lost.length > 0 && (await this.#settle(number)) !== undefined) return 'settled';
+        // What is stored may be the result of this very commit, sent before; or the next owner's, and no fault of this one's.
+        if (this.#lost.length === 0) await this.#checkFence(number);
+        else if ((await this.#settle(number)) !== undefined) return 'settled';
         throw error;
       }
       if (round === NO_FACTS_ROUNDS_MAX)
