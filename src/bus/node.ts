@@ -125,10 +125,9 @@ export class AtomicQueuesNode {
     this.engine = shared === undefined ? this.makeLocalEngine() : this.makeClusterEngine(shared);
     this.queueBus = new QueueBus(this);
     const letterActions = {
-      ready: () => this.whenOpen(),
-      replay: (id: string, shard?: number) => this.whenOpen().then(() => this.engine.operations.replay(id, shard)),
-      purge: (id: string, shard?: number) =>
-        this.whenOpen().then(() => this.engine.operations.purgeDeadLetter(id, shard)),
+      call: <T>(action: () => Promise<T>) => this.call(action),
+      replay: (id: string, shard?: number) => this.call(() => this.engine.operations.replay(id, shard)),
+      purge: (id: string, shard?: number) => this.call(() => this.engine.operations.purgeDeadLetter(id, shard)),
     };
     this.deadLetters = new DeadLetters(this.wal, letterActions, () => this.engine.shards());
   }
@@ -188,6 +187,27 @@ export class AtomicQueuesNode {
   whenOpen(): Promise<void> {
     if (this.stopping !== undefined) return Promise.reject(shuttingDown());
     return this.open();
+  }
+
+  /**
+   * Opens if need be, and does what a caller asks of the store. What the store itself throws is nothing that callers know:
+   * they hear a code.
+   * @throws AtomicQueuesError (as a rejection) `STORE_DEGRADED` when the store cannot be read, `SHUTTING_DOWN` when the node
+   *   stops meanwhile, and what `action` throws.
+   */
+  async call<T>(action: () => T | Promise<T>): Promise<T> {
+    await this.whenOpen();
+    return this.reading(action);
+  }
+
+  /** The same for a node that is open, or is just about to stop. */
+  async reading<T>(action: () => T | Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      const isGone = error instanceof StoreUnavailableError && !error.recoverable && this.stopping !== undefined;
+      throw isGone ? shuttingDown() : storeNotUsable(error, 'The store could not be read: ');
+    }
   }
 
   /**
@@ -333,11 +353,14 @@ export class AtomicQueuesNode {
 }
 
 /** What the user hears when the store cannot be used: the code, and the store's own words. */
-function storeNotUsable(error: unknown): unknown {
+function storeNotUsable(error: unknown, intro = ''): unknown {
   if (error instanceof BindingConflictError)
     return new AtomicQueuesError('CONFIG_INVALID', error.message, { cause: error });
   if (!(error instanceof StoreUnavailableError)) return error;
-  return new AtomicQueuesError('STORE_DEGRADED', error.message, { cause: error, retryable: error.recoverable });
+  return new AtomicQueuesError('STORE_DEGRADED', `${intro}${error.message}`, {
+    cause: error,
+    retryable: error.recoverable,
+  });
 }
 
 function entry(handler: Handler<unknown>, kind: MessageKind): HandlerEntry {

@@ -30,25 +30,27 @@ export abstract class OperatorCalls {
    *   undefined is refused, because without one the call is for the whole type.
    */
   async pause(...args: [entityType: string, entityId?: string]): Promise<void> {
-    const { entityType, entityId } = await this.knownScope(args, 'pause');
-    await this.node.engine.operations.setPaused(true, entityType, entityId);
+    await this.inScope(args, 'pause', ({ entityType, entityId }) =>
+      this.node.engine.operations.setPaused(true, entityType, entityId),
+    );
   }
 
   async resume(...args: [entityType: string, entityId?: string]): Promise<void> {
-    const { entityType, entityId } = await this.knownScope(args, 'resume');
-    await this.node.engine.operations.setPaused(false, entityType, entityId);
+    await this.inScope(args, 'resume', ({ entityType, entityId }) =>
+      this.node.engine.operations.setPaused(false, entityType, entityId),
+    );
   }
 
   /** Paused types and paused entities, by their names: of all nodes, and of those that run no more. */
   async paused(): Promise<readonly PausedLine[]> {
-    await this.node.whenOpen();
-    return this.stopped.paused();
+    return this.node.call(() => this.stopped.paused());
   }
 
   /** Withdraws every message of an entity, or of a type, that has not started; returns how many. */
   async purge(...args: [entityType: string, entityId?: string]): Promise<number> {
-    const { entityType, entityId } = await this.knownScope(args, 'purge');
-    return this.node.engine.operations.purge(entityType, entityId);
+    return this.inScope(args, 'purge', ({ entityType, entityId }) =>
+      this.node.engine.operations.purge(entityType, entityId),
+    );
   }
 
   /**
@@ -57,14 +59,12 @@ export abstract class OperatorCalls {
    *   whose value is undefined.
    */
   async blocked(options?: BlockedListOptions): Promise<BlockedPage> {
-    await this.node.whenOpen();
-    return this.stopped.blocked(options);
+    return this.node.call(() => this.stopped.blocked(options));
   }
 
   /** How many messages block their lines; with a filter: how many of those. */
   async blockedCount(filter?: BlockedFilter): Promise<number> {
-    await this.node.whenOpen();
-    return this.stopped.count(filter);
+    return this.node.call(() => this.stopped.count(filter));
   }
 
   /**
@@ -73,8 +73,7 @@ export abstract class OperatorCalls {
    */
   async retryBlocked(id: string): Promise<boolean> {
     checkedId(id, 'retryBlocked');
-    await this.node.whenOpen();
-    return this.node.engine.operations.unblock(id);
+    return this.node.call(() => this.node.engine.operations.unblock(id));
   }
 
   /**
@@ -83,8 +82,7 @@ export abstract class OperatorCalls {
    */
   async skipBlocked(id: string): Promise<boolean> {
     checkedId(id, 'skipBlocked');
-    await this.node.whenOpen();
-    return this.node.engine.operations.skip(id);
+    return this.node.call(() => this.node.engine.operations.skip(id));
   }
 
   /**
@@ -93,13 +91,15 @@ export abstract class OperatorCalls {
    */
   async release(id: string): Promise<boolean> {
     checkedId(id, 'release');
-    await this.node.whenOpen();
-    return this.node.engine.operations.release(id);
+    return this.node.call(() => this.node.engine.operations.release(id));
   }
 
-  private async knownScope(args: readonly unknown[], method: string): Promise<Scope> {
+  private async inScope<T>(args: readonly unknown[], method: string, action: (scope: Scope) => Promise<T>): Promise<T> {
     const scope = checkedScope(args, method);
-    await this.node.whenOpen();
+    return this.node.call(async () => action(await this.known(scope)));
+  }
+
+  private async known(scope: Scope): Promise<Scope> {
     const { handlers, registry, config, engine } = this.node;
     const { entityType } = scope;
     const known = [...handlers.entityTypes(), ...registry.entityTypes, ...Object.keys(config.entities)];

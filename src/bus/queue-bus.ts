@@ -120,8 +120,7 @@ export class QueueBus extends OperatorCalls {
    * those of every live service, read anew.
    */
   async introspect(): Promise<Introspection> {
-    await this.node.whenOpen();
-    return this.node.contracts.introspect();
+    return this.node.call(() => this.node.contracts.introspect());
   }
 
   /**
@@ -135,7 +134,7 @@ export class QueueBus extends OperatorCalls {
       throw new AtomicQueuesError('SHUTTING_DOWN', 'This node has stopped; its store is closed.', {
         subject: { messageId: id },
       });
-    const { verdict, ...status } = await this.node.engine.operations.status(id);
+    const { verdict, ...status } = await this.node.reading(() => this.node.engine.operations.status(id));
     if (verdict === undefined) return status;
     if (verdict.state === 'completed') return { ...status, reply: decodeReply(verdict.reply, this.node.config) };
     return verdict.error === undefined ? status : { ...status, error: reviveError(verdict.error) };
@@ -144,8 +143,7 @@ export class QueueBus extends OperatorCalls {
   /** Withdraws a message that has not started; its waiter gets `CANCELLED`. False when it has started, ended, or is unknown. */
   async cancel(id: string): Promise<boolean> {
     checkedId(id, 'cancel');
-    await this.node.whenOpen();
-    return this.node.engine.operations.cancel(id);
+    return this.node.call(() => this.node.engine.operations.cancel(id));
   }
 
   /** For scopes: what a message or a raw call becomes. Throws synchronously. */

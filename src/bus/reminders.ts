@@ -87,12 +87,13 @@ export class Reminders {
   async list(filter: ReminderFilter = {}): Promise<Reminder[]> {
     const { node } = this;
     checkFilter(filter);
-    await node.whenOpen();
     const { entityType, entityId, limit } = filter;
-    const one =
-      entityType === undefined || entityId === undefined ? undefined : node.engine.shardOf(entityType, entityId);
-    const shards = one === undefined ? node.engine.shards() : [one];
-    const stored = await readReminders(node.wal, shards, { entityType, entityId, limit });
+    const stored = await node.call(() => {
+      const one =
+        entityType === undefined || entityId === undefined ? undefined : node.engine.shardOf(entityType, entityId);
+      const shards = one === undefined ? node.engine.shards() : [one];
+      return readReminders(node.wal, shards, { entityType, entityId, limit });
+    });
     return stored.map(({ message, recurrence }) =>
       described(message, recurrence, decodePayload(message.payload, node.config, `Payload of a reminder`)),
     );

@@ -12,10 +12,11 @@ import { checkFilter, checkLetterId } from './filter-check.js';
 
 export interface DeadLetterActions {
   /**
-   * Resolves when the store can be read; rejects when it cannot be any more. Callers without it read a store that they
-   * opened themselves, with filters from input that they have checked: there, undefined is a condition not given.
+   * Does what reads the store as soon as that can be read, and says in the words of callers when it cannot. Those without it
+   * read a store that they opened themselves, with filters from input that they have checked: there, undefined is a
+   * condition not given.
    */
-  ready?(): Promise<void>;
+  call?<T>(action: () => Promise<T>): Promise<T>;
   /**
    * The id of the new message, or undefined when there is no such letter. Resolves when it is durable. `shard` is where
    * the letter was seen.
@@ -98,7 +99,7 @@ interface ShardPage {
 }
 
 export class DeadLetters {
-  /** @param shards the numbers of all shards that there are; asked anew with each call, after `ready`. */
+  /** @param shards the numbers of all shards that there are; asked anew with each call. */
   constructor(
     private readonly wal: Wal,
     private readonly actions: DeadLetterActions,
@@ -108,7 +109,10 @@ export class DeadLetters {
   /** A page of letters: shard by shard, and oldest first within a shard. */
   async list(options: ListOptions = {}): Promise<DeadLetterPage> {
     this.check(options, true);
-    await this.actions.ready?.();
+    return this.call(() => this.page(options));
+  }
+
+  private async page(options: ListOptions): Promise<DeadLetterPage> {
     const limit = Math.min(Math.max(1, options.limit ?? PAGE_DEFAULT), PAGE_MAX);
     const filter = query(options);
     const letters: DeadLetter[] = [];
@@ -134,15 +138,17 @@ export class DeadLetters {
 
   async get(id: string): Promise<DeadLetter | undefined> {
     checkLetterId(id);
-    await this.actions.ready?.();
-    const found = await this.find(id);
+    const found = await this.call(() => this.find(id));
     return found === undefined ? undefined : toLetter(found.letter);
   }
 
   /** How many letters the filter takes in. */
   async count(filter: DeadLetterFilter = {}): Promise<number> {
     this.check(filter);
-    await this.actions.ready?.();
+    return this.call(() => this.countNow(filter));
+  }
+
+  private async countNow(filter: DeadLetterFilter): Promise<number> {
     const { wal } = this;
     let count = 0;
     if (wal.deadLetterCount === undefined) {
@@ -183,11 +189,12 @@ export class DeadLetters {
   /** Acts on one letter where it is; undefined when it is nowhere. */
   private async one<T>(id: string, act: (shard: number) => Promise<T>): Promise<T | undefined> {
     checkLetterId(id);
-    await this.actions.ready?.();
-    const [only, ...others] = await this.shards();
-    // One who acts finds out for himself whether the letter is there; only where is the question.
-    const shard = others.length === 0 ? only : (await this.find(id))?.shard;
-    return shard === undefined ? undefined : act(shard);
+    return this.call(async () => {
+      const [only, ...others] = await this.shards();
+      // One who acts finds out for himself whether the letter is there; only where is the question.
+      const shard = others.length === 0 ? only : (await this.find(id))?.shard;
+      return shard === undefined ? undefined : act(shard);
+    });
   }
 
   private async each(
@@ -196,6 +203,14 @@ export class DeadLetters {
     progress: Progress = () => {},
   ): Promise<number> {
     this.check(filter);
+    return this.call(() => this.eachNow(filter, act, progress));
+  }
+
+  private async eachNow(
+    filter: DeadLetterFilter,
+    act: (id: string, shard: number) => Promise<boolean>,
+    progress: Progress,
+  ): Promise<number> {
     // What dies again because of a replay is not taken in a second time: only letters from before this call count.
     const newest = new Map<number, number>();
     for await (const { shard, letters } of this.pages(filter)) newest.set(shard, letters.at(-1)?.number ?? 0);
@@ -233,12 +248,15 @@ export class DeadLetters {
     return [...(await this.shards())].filter((shard) => shard >= first).sort((left, right) => left - right);
   }
 
+  private call<T>(action: () => Promise<T>): Promise<T> {
+    return this.actions.call === undefined ? action() : this.actions.call(action);
+  }
+
   private check(filter: unknown, paging = false): void {
-    checkFilter(filter, { paging, undefinedIsAbsent: this.actions.ready === undefined });
+    checkFilter(filter, { paging, undefinedIsAbsent: this.actions.call === undefined });
   }
 
   private async *pages(filter: DeadLetterFilter): AsyncGenerator<ShardPage> {
-    await this.actions.ready?.();
     for (const shard of await this.shardsFrom(undefined)) {
       for await (const letters of this.pagesOf(shard, filter)) yield { shard, letters };
     }

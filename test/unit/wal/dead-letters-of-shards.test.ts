@@ -38,7 +38,7 @@ async function storeWith(counts: readonly number[]) {
   const letters = new DeadLetters(
     wal,
     {
-      ready: () => Promise.resolve(),
+      call: (action) => action(),
       purge: async (id, shard) => {
         touched.push(`${shard} ${id}`);
         return (await commit(shard, { type: 'purge', id })).outcomes[0]?.type === 'purged';

@@ -27,7 +27,7 @@ async function lettersOf(count: number, payload = '{}') {
     );
   }
   const letters = new DeadLetters(wal, {
-    ready: () => Promise.resolve(),
+    call: (action) => action(),
     purge: async (id) => (await commit({ type: 'purge', id })).outcomes[0]?.type === 'purged',
     replay: async (id) => {
       const { outcomes } = await commit({ type: 'replay', id, newId: `again-${id}` });
