@@ -19,7 +19,7 @@ import type { Envelope } from '../../message/envelope.js';
 import type { AtomicQueuesConfig } from '../../runtime/config.js';
 import { seededRandom } from '../../runtime/random.js';
 import type { Runtime } from '../../runtime/runtime.js';
-import { type MemorySnapshot, MemoryStore, MemoryWal } from '../../wal/memory/memory-wal.js';
+import { type MemorySnapshot, MemoryStore } from '../../wal/memory/memory-wal.js';
 import type { SharedWal } from '../../wal/shared-wal.js';
 import type { HistoryEvent } from '../history.js';
 import { HistoryBuffer } from '../history-log.js';
@@ -33,6 +33,7 @@ import { SimulatedFaults } from './simulated-faults.js';
 import { SimulatedProcess } from './simulated-process.js';
 import { SimulatedTransport } from './simulated-transport.js';
 import { SimulatedWal } from './simulated-wal.js';
+import { TellingWal } from './telling-wal.js';
 
 /** Where a test may put something between the parts, to see what happens without a rule. All default to nothing. */
 export interface SimulationSeams {
@@ -109,11 +110,12 @@ export class SimulatedCluster {
     this.faults = new SimulatedFaults(seededRandom(seed ^ 0x5eed), (process) => this.kill(process));
     this.recorder = new HistoryRecorder({ node: 'store', sink: this.history, now: () => runtime.clock.now() });
     this.store = new MemoryStore({ shardCount: slices * groupsMax });
-    const wal = new MemoryWal({
+    const wal = new TellingWal({
       clock: runtime.clock,
       store: this.store,
       defersAppends: true,
       epochMin: () => this.nextEpoch(),
+      tell: (to, message) => this.network.send('', to, message),
     });
     Object.assign(wal.description, { shardCount: slices });
     void wal.start();
