@@ -11,6 +11,8 @@ const NAME_UNKNOWN = /got an invalid reply: null|No such master/;
 const PASSWORD_WRONG = /WRONGPASS|invalid password|invalid username-password/i;
 const PASSWORD_MISSING = /NOAUTH/;
 const NOT_ALLOWED = /NOPERM/;
+/** Waiting for the Sentinel that says it changes nothing. */
+const LASTING = [NAME_UNKNOWN, PASSWORD_WRONG, PASSWORD_MISSING, NOT_ALLOWED];
 
 export class SentinelFaults {
   /** What each Sentinel of this round said. */
@@ -43,32 +45,37 @@ export class SentinelFaults {
     const isRest = this.#isRest;
     this.#isRest = false;
     if (isRest || round.length === 0) return undefined;
-    const { name, sentinelTLS } = this.client.options;
-    const said = (pattern: RegExp): string | undefined => round.find((each) => pattern.test(each));
-    if (said(NAME_UNKNOWN) !== undefined) {
-      return fault(
-        `The Sentinels know no primary that is called ${JSON.stringify(name)} (redis.name); look at "sentinel monitor" in their configuration. Asked for: ${this.server}.`,
-        error,
-      );
-    }
-    const wrong = said(PASSWORD_WRONG);
-    if (wrong !== undefined) {
-      return fault(
-        `The Sentinels refuse the user name or password (redis.sentinelUsername, redis.sentinelPassword): ${wrong}`,
-        error,
-      );
-    }
-    const missing = said(PASSWORD_MISSING);
-    if (missing !== undefined) {
-      return fault(`The Sentinels want a password, and none is set (redis.sentinelPassword): ${missing}`, error);
-    }
-    const denied = said(NOT_ALLOWED);
-    if (denied !== undefined) {
-      return fault(`The Sentinels do not let this user ask for the primary (redis.sentinelUsername): ${denied}`, error);
-    }
+    const lasting = this.#lasting(round);
+    // One that is away may lead to the primary when it is back, whatever the others say now.
+    if (lasting !== undefined && round.every((each) => LASTING.some((pattern) => pattern.test(each))))
+      return fault(lasting, error);
     const all = round.map((each) => each.replace(/\.$/, '')).join('; ');
     // Why a connection was closed, refused or not trusted, the client library keeps to itself.
-    const tls = sentinelTLS === undefined ? 'without TLS' : 'with TLS and a certificate that is trusted here';
+    const tls =
+      this.client.options.sentinelTLS === undefined ? 'without TLS' : 'with TLS and a certificate that is trusted here';
+    if (lasting !== undefined)
+      return new Error(
+        `${NO_SENTINEL} with a primary: ${all}. Not all of them could be asked, and of the others: ${lasting}`,
+      );
     return new Error(`${NO_SENTINEL}: ${all}. Are they running there, and ${tls} (redis.sentinelTLS)?`);
+  }
+
+  /** What of it someone must set right, by what Sentinels said; undefined when none said such a thing. */
+  #lasting(round: readonly string[]): string | undefined {
+    const said = (pattern: RegExp): string | undefined => round.find((each) => pattern.test(each));
+    if (said(NAME_UNKNOWN) !== undefined) {
+      const name = JSON.stringify(this.client.options.name);
+      return `The Sentinels know no primary that is called ${name} (redis.name); look at "sentinel monitor" in their configuration. Asked for: ${this.server}.`;
+    }
+    const wrong = said(PASSWORD_WRONG);
+    if (wrong !== undefined)
+      return `The Sentinels refuse the user name or password (redis.sentinelUsername, redis.sentinelPassword): ${wrong}`;
+    const missing = said(PASSWORD_MISSING);
+    if (missing !== undefined)
+      return `The Sentinels want a password, and none is set (redis.sentinelPassword): ${missing}`;
+    const denied = said(NOT_ALLOWED);
+    if (denied !== undefined)
+      return `The Sentinels do not let this user ask for the primary (redis.sentinelUsername): ${denied}`;
+    return undefined;
   }
 }

@@ -6,9 +6,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AtomicQueuesNode, createNode } from '../../../src/bus/node.js';
 import { type AtomicQueuesConfig, resolveConfig } from '../../../src/runtime/config.js';
+import { silentLogger } from '../../../src/runtime/logger.js';
 import { systemRuntime } from '../../../src/runtime/runtime.js';
 import { RedisConnections } from '../../../src/wal/redis/connections.js';
-import { certificate, type RedisServer, SentinelSet, serverHasTls, until } from '../../redis/harness.mjs';
+import { certificate, RedisServer, SentinelSet, serverHasTls, until } from '../../redis/harness.mjs';
 
 const endings: (() => unknown)[] = [];
 
@@ -303,10 +304,41 @@ describe('Sentinels that lead nowhere', () => {
     expect(failure).toMatchObject({ name: 'StoreUnavailableError', recoverable: true });
     expect(failure.message).toContain(`ECONNREFUSED 127.0.0.1:${port}`);
   });
+
+  it('are waited for while some of them are away, although one knows no primary', async () => {
+    const away = await talking('');
+    await endings.pop()?.();
+    const failure = await refusal({ sentinels: [await talking('*-1\r\n'), away], name: 'mymaster' }, 1_000);
+    expect(failure).toMatchObject({ name: 'StoreUnavailableError', recoverable: true });
+    expect(failure.message).toMatch(/no Sentinel answers with a primary: .*know no primary that is called "mymaster"/);
+    expect(failure.message).toContain(`${away.port}`);
+  });
+
+  it('lead to the primary as soon as one that was away is back, although another one knows none', async () => {
+    const server = await RedisServer.start({ appendonly: 'no' });
+    endings.push(() => server.dispose());
+    const away = await talking('');
+    await endings.pop()?.();
+    const sentinels = [await talking('*-1\r\n'), away];
+    const { redis } = resolveConfig({ redis: { sentinels, name: 'mymaster' } });
+    let failed: (line: string) => void = () => {};
+    const hasFailed = new Promise<string>((resolve) => {
+      failed = resolve;
+    });
+    const logger = { ...silentLogger, debug: (line: string) => failed(line) };
+    const connections = new RedisConnections({ redis: redis!, runtime: systemRuntime, logger });
+    const started = connections.start();
+    expect(await hasFailed).toContain('know no primary');
+    const port = `${server.port}`;
+    await talking(`*2\r\n$9\r\n127.0.0.1\r\n$${port.length}\r\n${port}\r\n`, away.port);
+    await started;
+    expect(await connections.client('commit').set('a', '1')).toBe('OK');
+    await connections.stop();
+  });
 });
 
 /** What takes itself for a Sentinel, and says this to whoever asks for the primary. */
-async function talking(answer: string): Promise<{ readonly host: string; readonly port: number }> {
+async function talking(answer: string, at = 0): Promise<{ readonly host: string; readonly port: number }> {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.on('data', (data) => {
@@ -317,6 +349,6 @@ async function talking(answer: string): Promise<{ readonly host: string; readonl
     });
   });
   endings.push(() => new Promise((resolve) => server.close(resolve)));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));
   return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
 }
