@@ -5,6 +5,8 @@
  */
 import type { TransportMessage } from '../../cluster/transport/transport.js';
 import { MemoryWal, type MemoryWalOptions } from '../../wal/memory/memory-wal.js';
+import { areFew, toldOf } from '../../wal/redis/hints.js';
+import { isPolled } from '../../wal/redis/polled-replies.js';
 import type { ShardState } from '../../wal/shard-state.js';
 import type { StoredMessage, Verdict } from '../../wal/transition.js';
 import type { CommitAnswer, CommitRequest, Offer, OfferLimits } from '../../wal/wal.js';
@@ -39,14 +41,13 @@ export class TellingWal extends MemoryWal {
     // While more is to be done, the owner tells it afterwards with what other commits ended.
     const ended = state.line.entries.size === 0 ? [...waiting].filter(({ id }) => !state.places.has(id)) : [];
     const answer = await answered;
-    const told = new Map<string, string>();
-    for (const { id, replyTo } of ended) {
+    const waiters = ended.flatMap(({ id, replyTo }) => {
       const verdict = verdictOf(state, id);
-      if (verdict === undefined) continue;
-      told.set(id, replyTo);
-      this.tell(replyTo, { type: 'verdict', id, verdict });
-    }
-    return told.size === 0 ? answer : { ...answer, told };
+      return verdict === undefined ? [] : [{ id, replyTo, verdict }];
+    });
+    if (!areFew(waiters)) return answer;
+    for (const { id, replyTo, verdict } of waiters) this.tell(replyTo, { type: 'verdict', id, verdict });
+    return { ...answer, told: toldOf(waiters) };
   }
 }
 
@@ -59,11 +60,14 @@ function waitingIn(state: ShardState, { transitions }: CommitRequest): readonly 
   for (const transition of transitions)
     if (transition.type === 'complete' && transition.untold === true) untold.add(transition.seq);
   const add = ({ id, replyTo }: Pick<StoredMessage, 'id' | 'replyTo'>): void => {
-    if (replyTo !== undefined) waiting.push({ id, replyTo });
+    // One that has ended before is offered again under its id: that is the owner's to answer.
+    const hasEnded = state.verdicts.has(id) || state.letterNumbers.has(id);
+    if (replyTo !== undefined && !isPolled(replyTo) && !hasEnded) waiting.push({ id, replyTo });
   };
   for (const [seq, message] of state.line.entries) if (!untold.has(seq)) add(message);
   for (const { message } of state.delayed.values()) add(message);
-  for (const { transition } of state.inbox) if (transition.type === 'append') add(transition.message);
+  const arriving = [...state.inbox.map(({ transition }) => transition), ...transitions];
+  for (const transition of arriving) if (transition.type === 'append') add(transition.message);
   return waiting;
 }
 

@@ -69,6 +69,31 @@ describe('the store of the simulated cluster', () => {
     expect(said).toEqual([]);
   });
 
+  it('tells of what comes and ends in one commit, and nothing again of what had ended before', async () => {
+    const { wal, said, commit } = await telling();
+    const append = { type: 'append', message: message('m1', { replyTo: 'caller' }) } as const;
+    await commit({ ...append, dispatch: true, completes: { reply: '7', keepVerdict: true } });
+    await wal.offer(0, [offer(1, 'm1', { replyTo: 'caller' })]);
+    said.length = 0;
+    await commit();
+    expect(said).toEqual([]);
+    await commit({ type: 'append', message: message('m2', { replyTo: 'caller' }) }, { type: 'cancel', id: 'm2' });
+    expect(said).toMatchObject([['caller', { type: 'verdict', id: 'm2', verdict: { state: 'cancelled' } }]]);
+  });
+
+  it('leaves many verdicts, and large ones, to the owner', async () => {
+    const { said, commit } = await telling();
+    const ids = Array.from({ length: 17 }, (_, at) => `m${at}`);
+    await commit(
+      ...ids.map((id) => ({ type: 'append', message: message(id, { replyTo: 'caller' }), dispatch: true }) as const),
+    );
+    await commit(...ids.map((_, at) => ({ type: 'complete', seq: at + 1, keepVerdict: true }) as const));
+    await commit({ type: 'append', message: message('large', { replyTo: 'caller' }), dispatch: true });
+    const reply = JSON.stringify('x'.repeat(20_000));
+    await commit({ type: 'complete', seq: 18, keepVerdict: true, reply });
+    expect(said).toEqual([]);
+  });
+
   it('tells failures, and nothing of a commit that is refused', async () => {
     const { wal, said, commit } = await telling();
     await wal.offer(0, [offer(1, 'm1', { replyTo: 'caller' })]);
