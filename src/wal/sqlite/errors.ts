@@ -7,6 +7,7 @@ import { StoreUnavailableError } from '../wal.js';
 interface SqliteFailure {
   readonly errcode?: number | undefined;
   readonly code?: string | undefined;
+  readonly message?: unknown;
 }
 
 /** Primary result codes of SQLite that have their own words. */
@@ -19,11 +20,22 @@ const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
+const SQLITE_ERROR = 1;
+/** What `sqlite3_errstr` says of them: the driver of the package forgets the code when it fails between two rows. */
+const CODES_BY_WORDS: ReadonlyMap<unknown, number> = new Map([
+  ['database is locked', SQLITE_BUSY],
+  ['database table is locked', SQLITE_LOCKED],
+  ['disk I/O error', SQLITE_IOERR],
+  ['database disk image is malformed', SQLITE_CORRUPT],
+  ['file is not a database', SQLITE_NOTADB],
+]);
+
 /** SQLite's primary result code, or undefined when the error is not SQLite's. */
 export function sqliteCode(error: unknown): number | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
-  const { errcode } = error as SqliteFailure;
-  return typeof errcode === 'number' ? errcode & 0xff : undefined;
+  const { errcode, code, message } = error as SqliteFailure;
+  if (typeof errcode === 'number') return errcode & 0xff;
+  return code === 'ERR_SQLITE_ERROR' ? (CODES_BY_WORDS.get(message) ?? SQLITE_ERROR) : undefined;
 }
 
 export function isBusy(error: unknown): boolean {

@@ -162,69 +162,70 @@ export class SqliteWal implements Wal {
   }
 
   async offerMark(shard: number, session: string): Promise<number> {
-    return (await this.#reads(shard)).sessionMark(session);
+    return this.#read(shard, (reads) => reads.sessionMark(session));
   }
 
   async scan(shard: number, afterSeq: number, limit: number): Promise<readonly MessageHead[]> {
-    return (await this.#reads(shard)).scan(afterSeq, limit);
+    return this.#read(shard, (reads) => reads.scan(afterSeq, limit));
   }
 
   async load(shard: number, seqs: readonly number[]): Promise<readonly StoredMessage[]> {
-    return (await this.#reads(shard)).load(seqs);
+    return this.#read(shard, (reads) => reads.load(seqs));
   }
 
   async due(shard: number, now: number, limit: number): Promise<DueMessages> {
-    return (await this.#reads(shard)).due(now, limit);
+    return this.#read(shard, (reads) => reads.due(now, limit));
   }
 
   async reminders(shard: number, query: ReminderQuery): Promise<readonly Reminder[]> {
-    return (await this.#reads(shard)).reminders(query);
+    return this.#read(shard, (reads) => reads.reminders(query));
   }
 
   async blocked(shard: number, afterSeq: number, limit: number): Promise<readonly BlockedMessage[]> {
-    return (await this.#reads(shard)).blocked(afterSeq, limit);
+    return this.#read(shard, (reads) => reads.blocked(afterSeq, limit));
   }
 
   async paused(shard: number): Promise<readonly PausedLine[]> {
-    return (await this.#reads(shard)).paused();
+    return this.#read(shard, (reads) => reads.paused());
   }
 
   async status(shard: number, id: string): Promise<StatusRecord | undefined> {
-    const found = (await this.#reads(shard)).status(id, this.#clock.now());
-    const running = this.#started();
-    if (found !== undefined || (running.owner === undefined && running.door === undefined)) return found;
-    const offered = this.#door(running).offered(id);
-    if (offered === undefined) return undefined;
-    const { entityType, entityId } = offered;
-    return { id, state: 'enqueued', entityType, entityId, attempt: 0, isOffered: true };
+    return this.#read(shard, (reads, running) => {
+      const found = reads.status(id, this.#clock.now());
+      if (found !== undefined || (running.owner === undefined && running.door === undefined)) return found;
+      const offered = this.#door(running).offered(id);
+      if (offered === undefined) return undefined;
+      const { entityType, entityId } = offered;
+      return { id, state: 'enqueued', entityType, entityId, attempt: 0, isOffered: true };
+    });
   }
 
   async counts(shard: number): Promise<ShardCounts> {
-    return (await this.#reads(shard)).counts();
+    return this.#read(shard, (reads) => reads.counts());
   }
 
   async deadLetters(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
-    return (await this.#reads(shard)).deadLetters(query);
+    return this.#read(shard, (reads) => reads.deadLetters(query));
   }
 
   async deadLetterIds(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetterRef[]> {
-    return (await this.#reads(shard)).deadLetterIds(query);
+    return this.#read(shard, (reads) => reads.deadLetterIds(query));
   }
 
   async deadLetterCount(shard: number, filter: DeadLetterFilterQuery): Promise<number> {
-    return (await this.#reads(shard)).deadLetterCount(filter);
+    return this.#read(shard, (reads) => reads.deadLetterCount(filter));
   }
 
   async deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {
-    return (await this.#reads(shard)).deadLetter(id);
+    return this.#read(shard, (reads) => reads.deadLetter(id));
   }
 
   async actorStates(shard: number, entities: readonly EntityRef[]): Promise<readonly (string | undefined)[]> {
-    return (await this.#reads(shard)).actorStates(entities, this.#clock.now());
+    return this.#read(shard, (reads) => reads.actorStates(entities, this.#clock.now()));
   }
 
   async outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {
-    return (await this.#reads(shard)).outbox(limit);
+    return this.#read(shard, (reads) => reads.outbox(limit));
   }
 
   async #stop(): Promise<void> {
@@ -358,12 +359,20 @@ export class SqliteWal implements Wal {
   }
 
   /** In `fsync`, nothing is told that a power failure could take back. */
-  async #reads(shard: number): Promise<StoreReads> {
+  async #read<T>(shard: number, read: (reads: StoreReads, running: Running) => T | Promise<T>): Promise<T> {
     this.#checkShard(shard);
-    const { owner, reads } = this.#started();
-    if (this.#durability === 'fsync' && owner !== undefined && owner.log.flushing !== undefined)
-      await this.#flush(owner.log);
-    return reads;
+    const { owner } = this.#started();
+    try {
+      if (this.#durability === 'fsync' && owner !== undefined && owner.log.flushing !== undefined)
+        await this.#flush(owner.log);
+      // It may have been stopped meanwhile.
+      const running = this.#started();
+      return await read(running.reads, running);
+    } catch (error) {
+      // Closed under it: that is what went wrong.
+      this.#started();
+      throw storeError(error, this.#path);
+    }
   }
 
   #checkFiles(owner: Owner, atOnce = false): void {
