@@ -202,11 +202,20 @@ export class AtomicQueuesNode {
 
   /** The same for a node that is open, or is just about to stop. */
   async reading<T>(action: () => T | Promise<T>): Promise<T> {
+    const { engine } = this;
+    // What is in the place of a store that is gone was never this node's, and says nothing of its messages.
+    if (engine.phase === 'lost' && !(engine instanceof LocalEngine))
+      throw new AtomicQueuesError('STORE_DEGRADED', `This node has stopped: ${engine.lostWith?.message ?? ''}`, {
+        retryable: false,
+      });
     try {
       return await action();
     } catch (error) {
       const isGone = error instanceof StoreUnavailableError && !error.recoverable && this.stopping !== undefined;
-      throw isGone ? shuttingDown() : storeNotUsable(error, 'The store could not be read: ');
+      if (!isGone) throw storeNotUsable(error, 'The store could not be read: ');
+      throw new AtomicQueuesError('SHUTTING_DOWN', 'This node is shutting down, and its store is not read any more.', {
+        cause: error,
+      });
     }
   }
 
@@ -345,10 +354,14 @@ export class AtomicQueuesNode {
     } catch {
       // A node that failed to start has nothing to drain; what it opened is closed below.
     }
-    const report = await this.engine.stop(this.config.shutdownTimeout);
-    this.letProcessEnd();
-    for (const tell of this.whenStopped) tell();
-    return report;
+    try {
+      return await this.engine.stop(this.config.shutdownTimeout);
+    } catch (error) {
+      throw storeNotUsable(error);
+    } finally {
+      this.letProcessEnd();
+      for (const tell of this.whenStopped) tell();
+    }
   }
 }
 

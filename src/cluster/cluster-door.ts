@@ -164,10 +164,13 @@ export class ClusterDoor implements MessageDoor {
       noteAppend(sender, shard, forgottenOf(entityType, entityId, id, recurrence));
       return;
     }
+    const subject = { entityType, entityId };
+    const refusal = this.options.refusal(subject, currentStart() !== undefined);
+    if (refusal !== undefined) throw refusal;
     try {
       await this.options.sender(shard).offer({ type: 'cancel', id });
     } catch (error) {
-      throw refusedOffer(error as Error, { entityType, entityId });
+      throw refusedOffer(error as Error, subject);
     }
   }
 

@@ -102,8 +102,10 @@ export class LocalEngine implements Engine {
   }
 
   async stop(deadlineMs: number): Promise<StopReport> {
-    const report = await drain(this.owner, deadlineMs);
-    await this.owner.options.wal.stop();
-    return report;
+    try {
+      return await drain(this.owner, deadlineMs);
+    } finally {
+      await this.owner.options.wal.stop();
+    }
   }
 }

@@ -38,6 +38,7 @@ export function notAccepted(
   return new AtomicQueuesError('STORE_DEGRADED', `The store did not take the commit: ${error.message}`, {
     subject,
     cause: error,
+    ...(error instanceof StoreUnavailableError && { retryable: error.recoverable }),
   });
 }
 

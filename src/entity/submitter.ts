@@ -3,7 +3,7 @@
  * the caller's turn, so that messages stand in line in the order in which they were submitted (I4).
  */
 import { type EntityKey, entityKey } from '../message/entity-key.js';
-import { AtomicQueuesError } from '../message/errors.js';
+import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import type { Outcome, Transition } from '../wal/transition.js';
 import { refuseDeadlock } from './deadlock.js';
 import type { ReminderTimes } from './engine.js';
@@ -182,6 +182,7 @@ export class Submitter {
       noteAppend(sender, owner.options.shard, forgottenOf(entityType, entityId, id, recurrence));
       return;
     }
+    this.admitAny({ entityType, entityId }, false);
     await this.commit({ type: 'cancel', id }, (outcome) => {
       if (outcome.type === 'cancelled') owner.intake.withdrawn(outcome.message);
     });
@@ -205,16 +206,20 @@ export class Submitter {
     return this.owner.options.cluster === undefined ? openOutbox() : undefined;
   }
 
+  /** @throws AtomicQueuesError when nothing at all is taken in. */
+  private admitAny(subject: ErrorSubject, waits: boolean): void {
+    const { owner } = this;
+    if (owner.phase === 'lost') throw owner.notAccepted(owner.lostWith ?? new Error('The store is gone.'));
+    // A handler that is running while the node drains may still hand on what it promised to hand on.
+    const finishing = owner.phase === 'draining' && currentStart() !== undefined && !waits;
+    if (owner.phase !== 'accepting' && owner.phase !== 'running' && !finishing) throw shuttingDown(subject);
+  }
+
   private admit(key: EntityKey, submission: Submission, load: Load, waits: boolean): void {
     const { owner } = this;
     const { entityType, entityId, name, options } = submission;
     const subject = { entityType, entityId, name };
-    if (owner.phase === 'lost') throw owner.notAccepted(owner.lostWith ?? new Error('The store is gone.'));
-    // A handler that is running while the node drains may still hand on what it promised to hand on.
-    const finishing = owner.phase === 'draining' && currentStart() !== undefined && !waits;
-    if (owner.phase !== 'accepting' && owner.phase !== 'running' && !finishing) {
-      throw shuttingDown(subject);
-    }
+    this.admitAny(subject, waits);
     if (owner.catchUp.isActive && (waits || submission.isVolatile || load.total > 1)) {
       throw new AtomicQueuesError(
         'BACKPRESSURE',

@@ -68,6 +68,26 @@ const STORE_READS = new Set(
   'status paused blocked counts scan reminders deadLetter deadLetters deadLetterIds deadLetterCount'.split(' '),
 );
 
+describe('on Redis, when the store is gone', () => {
+  it('the node that has stopped for it reads nothing, and forgets no reminder, in what is there instead', async () => {
+    const server = await RedisServer.start({ appendonly: 'no' });
+    onTestFinished(() => server.dispose());
+    const config = { redis: server.url, keyPrefix: freshPrefix(), cluster: { shards: 2 } };
+    const node = createNode({ config });
+    onTestFinished(async () => void (await node.stop()));
+    node.handle('account', 'Step', () => 1);
+    await node.start();
+    await node.queueBus.enqueueAndWait('account', 'Step', 'a1', {});
+    const fatal = new Promise((resolve) => node.events.on('fatal', resolve));
+    await server.command('FLUSHALL');
+    await fatal;
+    const refused = { code: 'STORE_DEGRADED', retryable: false };
+    for (const [, call] of [...READS, ...LOOKS]) await expect(call(node)).rejects.toMatchObject(refused);
+    const forgotten = node.queueBus.forEntity('account', 'a1').forgetReminder('daily');
+    await expect(forgotten).rejects.toMatchObject(refused);
+  });
+});
+
 describe('on a store of this process', () => {
   async function nodeWith(failure: { error?: Error }): Promise<AtomicQueuesNode> {
     const memory = new MemoryWal({
@@ -108,10 +128,31 @@ describe('on a store of this process', () => {
   it('a store that the stopping node has closed meanwhile is told as SHUTTING_DOWN', async () => {
     const failure: { error?: Error } = {};
     const node = await nodeWith(failure);
-    failure.error = new StoreUnavailableError('the store is stopped', 'no', false);
+    const error = new StoreUnavailableError('the store is stopped', 'no', false);
+    failure.error = error;
     const asked = node.queueBus.paused();
     const stopped = node.stop();
-    await expect(asked).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+    await expect(asked).rejects.toMatchObject({ code: 'SHUTTING_DOWN', cause: error });
     await stopped;
+  });
+
+  it('a node that was stopped before it was opened forgets no reminder', async () => {
+    const node = createNode({ wal: new MemoryWal({ clock: systemRuntime.clock }) });
+    await node.stop();
+    const forgotten = node.queueBus.forEntity('account', 'a1').forgetReminder('daily');
+    await expect(forgotten).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+  });
+
+  it('a stop that cannot release its shard says so, closes the store and ends every wait', async () => {
+    const wal = new MemoryWal({ clock: systemRuntime.clock });
+    let isClosed = false;
+    wal.stop = async () => void (isClosed = true);
+    const error = new StoreUnavailableError('no room left', 'no', true);
+    wal.release = () => Promise.reject(error);
+    const node = createNode({ wal });
+    await node.start();
+    await expect(node.stop()).rejects.toMatchObject({ code: 'STORE_DEGRADED', cause: error });
+    expect(isClosed).toBe(true);
+    await node.whenIdle();
   });
 });
