@@ -87,9 +87,9 @@ function moveLateNews(placed, { called, openings, groups }) {
   for (const [via, positions] of groups) {
     const [shard, epoch] = via.split('/').map(Number);
     const newer = openings.get(shard)?.find((opening) => opening.epoch > epoch);
-    if (newer === undefined || newer.position > positions[0]) continue;
-    if ((called.get(via) ?? Number.POSITIVE_INFINITY) > newer.position) continue;
-    for (const position of positions) placed[position].place = newer.position - 0.5;
+    if (newer === undefined || (called.get(via) ?? Number.POSITIVE_INFINITY) > newer.position) continue;
+    // Some of it may have been written in time: a process can be stopped between two lines.
+    for (const position of positions) if (position > newer.position) placed[position].place = newer.position - 0.5;
   }
 }
 

@@ -44,6 +44,23 @@ it('places a start that was noted before the process was stopped, and written wh
   expect(typesOf(history, 'm')).toEqual(['dispatched', 'started', 'abandoned', 'ended']);
 });
 
+it('places the rest of a commit before the newer opening, when the process was stopped between two lines of it', () => {
+  const [one, two, called, dispatched, opened, ended, other, stalled] = stopped([]) as readonly LogEvent[];
+  const first = { type: 'ended', id: 'before', state: 'completed', node: 'n1', seq: 2, at: 1_005, via: '0/1/1' };
+  const log = [one, two, called, first, opened, ended, other, dispatched, stalled] as readonly LogEvent[];
+  const { history } = mergeLog(log, []);
+  expect(typesOf(history, 'm')).toEqual(['dispatched', 'ended']);
+  const types = history.map(({ type }) => type);
+  expect(types.indexOf('ended')).toBeLessThan(types.indexOf('dispatched'));
+  expect(types.indexOf('dispatched')).toBeLessThan(types.indexOf('opened'));
+});
+
+it('leaves the rest of a commit that was sent after the newer opening where it is', () => {
+  const [one, two, called, dispatched, opened, ended, other, stalled] = stopped([]) as readonly LogEvent[];
+  const log = [one, two, opened, ended, called, other, dispatched, stalled] as readonly LogEvent[];
+  expect(typesOf(mergeLog(log, []).history, 'm')).toEqual(['ended', 'dispatched']);
+});
+
 it('leaves a start that was noted after the process awoke where it is', () => {
   const { history } = mergeLog(stopped([{ ...started, at: 7_005 }, handlerEnded]), []);
   expect(typesOf(history, 'm')).toEqual(['dispatched', 'ended', 'started', 'handlerEnded']);
