@@ -7,6 +7,7 @@
  */
 import { ClusterEngine } from '../cluster/cluster-engine.js';
 import { BindingConflictError, type ClusterStore } from '../cluster/cluster-store.js';
+import { nodeLost } from '../cluster/node-refusals.js';
 import type { Transport } from '../cluster/transport/transport.js';
 import type { HandlerSchemas } from '../contracts/contract-book.js';
 import type { ContractRegistry } from '../contracts/contract-registry.js';
@@ -203,11 +204,8 @@ export class AtomicQueuesNode {
   /** The same for a node that is open, or is just about to stop. */
   async reading<T>(action: () => T | Promise<T>): Promise<T> {
     const { engine } = this;
-    // What is in the place of a store that is gone was never this node's, and says nothing of its messages.
-    if (engine.phase === 'lost' && !(engine instanceof LocalEngine))
-      throw new AtomicQueuesError('STORE_DEGRADED', `This node has stopped: ${engine.lostWith?.message ?? ''}`, {
-        retryable: false,
-      });
+    // A file that takes no more commits can still be read.
+    if (engine.phase === 'lost' && !(engine instanceof LocalEngine)) throw nodeLost(engine.lostWith);
     try {
       return await action();
     } catch (error) {

@@ -24,13 +24,15 @@ export function refusalOf(
       { subject },
     );
   }
-  if (phase === 'lost') {
-    return new AtomicQueuesError('STORE_DEGRADED', `This node has stopped: ${lostWith?.message ?? ''}`, {
-      subject,
-      retryable: false,
-    });
-  }
-  return shuttingDown(subject);
+  return phase === 'lost' ? nodeLost(lostWith, subject) : shuttingDown(subject);
+}
+
+/** What stands where its store was is none of this node's: it writes nothing there, and reads nothing. */
+export function nodeLost(lostWith: Error | undefined, subject?: ErrorSubject): AtomicQueuesError {
+  return new AtomicQueuesError('STORE_DEGRADED', `This node has stopped: ${lostWith?.message ?? ''}`, {
+    subject,
+    retryable: false,
+  });
 }
 
 /** For callers who wait for a message that others run. */

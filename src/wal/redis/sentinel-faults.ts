@@ -11,8 +11,6 @@ const NAME_UNKNOWN = /got an invalid reply: null|No such master/;
 const PASSWORD_WRONG = /WRONGPASS|invalid password|invalid username-password/i;
 const PASSWORD_MISSING = /NOAUTH/;
 const NOT_ALLOWED = /NOPERM/;
-/** Waiting for the Sentinel that says it changes nothing. */
-const LASTING = [NAME_UNKNOWN, PASSWORD_WRONG, PASSWORD_MISSING, NOT_ALLOWED];
 
 export class SentinelFaults {
   /** What each Sentinel of this round said. */
@@ -45,10 +43,10 @@ export class SentinelFaults {
     const isRest = this.#isRest;
     this.#isRest = false;
     if (isRest || round.length === 0) return undefined;
-    const lasting = this.#lasting(round);
+    const explained = round.map((said) => this.#lasting(said));
+    const lasting = explained.find((words) => words !== undefined);
     // One that is away may lead to the primary when it is back, whatever the others say now.
-    if (lasting !== undefined && round.every((each) => LASTING.some((pattern) => pattern.test(each))))
-      return fault(lasting, error);
+    if (lasting !== undefined && !explained.includes(undefined)) return fault(lasting, error);
     const all = round.map((each) => each.replace(/\.$/, '')).join('; ');
     // Why a connection was closed, refused or not trusted, the client library keeps to itself.
     const tls =
@@ -60,22 +58,18 @@ export class SentinelFaults {
     return new Error(`${NO_SENTINEL}: ${all}. Are they running there, and ${tls} (redis.sentinelTLS)?`);
   }
 
-  /** What of it someone must set right, by what Sentinels said; undefined when none said such a thing. */
-  #lasting(round: readonly string[]): string | undefined {
-    const said = (pattern: RegExp): string | undefined => round.find((each) => pattern.test(each));
-    if (said(NAME_UNKNOWN) !== undefined) {
+  /** What someone must set right, by what a Sentinel said; undefined when waiting for it may help. */
+  #lasting(said: string): string | undefined {
+    if (NAME_UNKNOWN.test(said)) {
       const name = JSON.stringify(this.client.options.name);
       return `The Sentinels know no primary that is called ${name} (redis.name); look at "sentinel monitor" in their configuration. Asked for: ${this.server}.`;
     }
-    const wrong = said(PASSWORD_WRONG);
-    if (wrong !== undefined)
-      return `The Sentinels refuse the user name or password (redis.sentinelUsername, redis.sentinelPassword): ${wrong}`;
-    const missing = said(PASSWORD_MISSING);
-    if (missing !== undefined)
-      return `The Sentinels want a password, and none is set (redis.sentinelPassword): ${missing}`;
-    const denied = said(NOT_ALLOWED);
-    if (denied !== undefined)
-      return `The Sentinels do not let this user ask for the primary (redis.sentinelUsername): ${denied}`;
+    if (PASSWORD_WRONG.test(said))
+      return `The Sentinels refuse the user name or password (redis.sentinelUsername, redis.sentinelPassword): ${said}`;
+    if (PASSWORD_MISSING.test(said))
+      return `The Sentinels want a password, and none is set (redis.sentinelPassword): ${said}`;
+    if (NOT_ALLOWED.test(said))
+      return `The Sentinels do not let this user ask for the primary (redis.sentinelUsername): ${said}`;
     return undefined;
   }
 }
