@@ -9,23 +9,13 @@
 import { resolve } from 'node:path';
 import type { Clock } from '../../runtime/clock.js';
 import { systemRuntime } from '../../runtime/runtime.js';
-import type { DeadLetter, OutboxEntry, ShardCounts, StoredMessage } from '../transition.js';
 import {
-  type BlockedMessage,
   type CommitAnswer,
   type CommitRequest,
-  type DeadLetterFilterQuery,
-  type DeadLetterQuery,
-  type DeadLetterRef,
-  type DueMessages,
   type EntityRef,
-  type MessageHead,
   OFFERS_TAKEN_MAX,
   type Offer,
   type OpenedShard,
-  type PausedLine,
-  type Reminder,
-  type ReminderQuery,
   type StatusRecord,
   type StoreDescription,
   StoreUnavailableError,
@@ -41,6 +31,7 @@ import { type Owner, startOwner } from './owner.js';
 import { StoreReads } from './reads.js';
 import { FORMAT_VERSION } from './schema.js';
 import { openAsOwner, openAsReader, realStorePath, type StoreIdentity } from './store-files.js';
+import { SqliteWalReads } from './wal-reads.js';
 
 /** The inbox's log is copied from this size on. */
 const INBOX_LOG_BYTES = 1024 * 1024;
@@ -56,7 +47,7 @@ interface Running {
   door: InboxDoor | undefined;
 }
 
-export class SqliteWal implements Wal {
+export class SqliteWal extends SqliteWalReads implements Wal {
   #path: string;
   readonly #role: 'owner' | 'reader';
   readonly #durability: SqliteDurability;
@@ -68,6 +59,7 @@ export class SqliteWal implements Wal {
   #stopping: Promise<void> | undefined;
 
   constructor(options: SqliteWalOptions) {
+    super();
     this.#options = options;
     this.#path = resolve(options.path);
     this.#role = options.role ?? 'owner';
@@ -161,36 +153,8 @@ export class SqliteWal implements Wal {
     return handedIn;
   }
 
-  async offerMark(shard: number, session: string): Promise<number> {
-    return this.#read(shard, (reads) => reads.sessionMark(session));
-  }
-
-  async scan(shard: number, afterSeq: number, limit: number): Promise<readonly MessageHead[]> {
-    return this.#read(shard, (reads) => reads.scan(afterSeq, limit));
-  }
-
-  async load(shard: number, seqs: readonly number[]): Promise<readonly StoredMessage[]> {
-    return this.#read(shard, (reads) => reads.load(seqs));
-  }
-
-  async due(shard: number, now: number, limit: number): Promise<DueMessages> {
-    return this.#read(shard, (reads) => reads.due(now, limit));
-  }
-
-  async reminders(shard: number, query: ReminderQuery): Promise<readonly Reminder[]> {
-    return this.#read(shard, (reads) => reads.reminders(query));
-  }
-
-  async blocked(shard: number, afterSeq: number, limit: number): Promise<readonly BlockedMessage[]> {
-    return this.#read(shard, (reads) => reads.blocked(afterSeq, limit));
-  }
-
-  async paused(shard: number): Promise<readonly PausedLine[]> {
-    return this.#read(shard, (reads) => reads.paused());
-  }
-
   async status(shard: number, id: string): Promise<StatusRecord | undefined> {
-    return this.#read(shard, (reads, running) => {
+    return this.read(shard, (reads, running) => {
       const found = reads.status(id, this.#clock.now());
       if (found !== undefined || (running.owner === undefined && running.door === undefined)) return found;
       const offered = this.#door(running).offered(id);
@@ -200,32 +164,8 @@ export class SqliteWal implements Wal {
     });
   }
 
-  async counts(shard: number): Promise<ShardCounts> {
-    return this.#read(shard, (reads) => reads.counts());
-  }
-
-  async deadLetters(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetter[]> {
-    return this.#read(shard, (reads) => reads.deadLetters(query));
-  }
-
-  async deadLetterIds(shard: number, query: DeadLetterQuery): Promise<readonly DeadLetterRef[]> {
-    return this.#read(shard, (reads) => reads.deadLetterIds(query));
-  }
-
-  async deadLetterCount(shard: number, filter: DeadLetterFilterQuery): Promise<number> {
-    return this.#read(shard, (reads) => reads.deadLetterCount(filter));
-  }
-
-  async deadLetter(shard: number, id: string): Promise<DeadLetter | undefined> {
-    return this.#read(shard, (reads) => reads.deadLetter(id));
-  }
-
   async actorStates(shard: number, entities: readonly EntityRef[]): Promise<readonly (string | undefined)[]> {
-    return this.#read(shard, (reads) => reads.actorStates(entities, this.#clock.now()));
-  }
-
-  async outbox(shard: number, limit: number): Promise<readonly OutboxEntry[]> {
-    return this.#read(shard, (reads) => reads.outbox(limit));
+    return this.read(shard, (reads) => reads.actorStates(entities, this.#clock.now()));
   }
 
   async #stop(): Promise<void> {
@@ -359,7 +299,7 @@ export class SqliteWal implements Wal {
   }
 
   /** In `fsync`, nothing is told that a power failure could take back. */
-  async #read<T>(shard: number, read: (reads: StoreReads, running: Running) => T | Promise<T>): Promise<T> {
+  protected async read<T>(shard: number, read: (reads: StoreReads, running: Running) => T | Promise<T>): Promise<T> {
     this.#checkShard(shard);
     const { owner } = this.#started();
     try {
