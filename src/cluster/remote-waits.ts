@@ -10,13 +10,14 @@ import type { Verdicts } from '../entity/verdicts.js';
 import { AtomicQueuesError, type ErrorSubject } from '../message/errors.js';
 import type { Clock } from '../runtime/clock.js';
 import type { TimerHandle, Timers } from '../runtime/timers.js';
+import type { SharedWal } from '../wal/shared-wal.js';
 import type { Verdict } from '../wal/transition.js';
 import type { StatusRecord, Wal } from '../wal/wal.js';
 import type { OfferPlace } from './offer-sender.js';
 import { PATIENCE_MAX_MS, PATIENCE_MIN_MS, Patience } from './patience.js';
 
 export interface RemoteWaitsOptions {
-  readonly wal: Pick<Wal, 'status' | 'offerMark'>;
+  readonly wal: Pick<SharedWal, 'status' | 'statuses' | 'offerMark'>;
   readonly clock: Clock;
   readonly timers: Timers;
   /** How long the verdict of a message with a `messageId` is kept, milliseconds. */
@@ -49,13 +50,20 @@ interface Wait {
 
 /** How often it is seen whether somebody's look is due. */
 const SWEEP_MS = 50;
+/**
+ * Waits that one look at a shard asks for. A shard is looked at once at a time: under load, when every wait is long, each
+ * would ask on its own otherwise, and the store would answer questions instead of working (measured, five nodes that began
+ * with a backlog: half of all their scripts, at four for each message).
+ */
+const LOOKED_AT_MAX = 500;
 /** Looks that must find nothing of a message that was taken in before its wait ends as indeterminate. */
 const UNKNOWN_MAX = 3;
 
 export class RemoteWaits {
   private readonly waits = new Map<string, Wait>();
   private timer: TimerHandle | undefined;
-  private readonly looking = new Set<Wait>();
+  /** Shards that are being looked at. */
+  private readonly looking = new Set<number>();
   private readonly patience = new Patience();
   private endedWith: ((id: string, subject: ErrorSubject) => Error) | undefined;
 
@@ -150,44 +158,70 @@ export class RemoteWaits {
     this.timer = undefined;
     const now = this.options.clock.monotonic();
     const { ms } = this.patience;
+    const due = new Map<number, Wait[]>();
     for (const wait of this.waits.values()) {
-      if (wait.waiters.every(({ isSettled }) => isSettled)) this.waits.delete(wait.id);
-      else if (now >= (wait.nextLookAt ?? wait.since + ms) && !this.looking.has(wait)) void this.look(wait);
+      const { shard, waiters, nextLookAt, since } = wait;
+      if (waiters.every(({ isSettled }) => isSettled)) this.waits.delete(wait.id);
+      else if (now >= (nextLookAt ?? since + ms) && !this.looking.has(shard)) {
+        const some = due.get(shard);
+        if (some === undefined) due.set(shard, [wait]);
+        else if (some.length < LOOKED_AT_MAX) some.push(wait);
+      }
     }
+    for (const [shard, some] of due) void this.look(shard, some);
     this.arm();
   };
 
-  private async look(wait: Wait): Promise<void> {
+  private async look(shard: number, waits: readonly Wait[]): Promise<void> {
     const { wal, clock } = this.options;
-    this.looking.add(wait);
+    this.looking.add(shard);
     try {
-      // What nobody has taken in has no verdict, and looking for it in the inbox would cost more each time.
-      if (await this.isOffered(wait)) return;
-      const record = await wal.status(wait.shard, wait.id);
-      if (record?.verdict !== undefined) {
-        // A hint may have been faster meanwhile.
-        if (this.waits.get(wait.id) !== wait) return;
-        this.patience.hintMissed();
-        this.end(wait, record.verdict);
-      } else if (record === undefined) await this.foundNothing(wait);
-      else wait.unknown = 0;
+      // What nobody has taken in has no verdict.
+      const asked = await this.withoutOffered(shard, waits);
+      const ids = asked.map(({ id }) => id);
+      const records = ids.length === 0 ? [] : await wal.statuses(shard, ids);
+      const missed = asked.some(({ id }, index) => records[index]?.verdict !== undefined && this.waits.has(id));
+      if (missed) this.patience.hintMissed();
+      for (const [index, wait] of asked.entries()) await this.looked(wait, records[index]);
     } catch {
       // A store that cannot be read is asked again.
     } finally {
-      this.looking.delete(wait);
-      wait.lookAfterMs = Math.min(PATIENCE_MAX_MS, wait.lookAfterMs * 2);
-      wait.nextLookAt = clock.monotonic() + wait.lookAfterMs;
+      this.looking.delete(shard);
+      const now = clock.monotonic();
+      for (const wait of waits) {
+        wait.lookAfterMs = Math.min(PATIENCE_MAX_MS, wait.lookAfterMs * 2);
+        wait.nextLookAt = now + Math.max(wait.lookAfterMs, this.patience.ms);
+      }
     }
   }
 
-  /** Its offer stands in the inbox. */
-  private async isOffered(wait: Wait): Promise<boolean> {
-    const { place } = wait;
-    if (place === undefined || wait.isTaken) return false;
-    const mark = await this.options.wal.offerMark(wait.shard, place.session);
-    // A new offer may have been made meanwhile.
-    if (mark >= place.number && wait.place === place) wait.isTaken = true;
-    return mark < place.number;
+  private async looked(wait: Wait, record: StatusRecord | undefined): Promise<void> {
+    // A hint may have been faster meanwhile.
+    if (this.waits.get(wait.id) !== wait) return;
+    if (record === undefined) {
+      await this.foundNothing(wait);
+      return;
+    }
+    wait.unknown = 0;
+    if (record.verdict !== undefined) this.end(wait, record.verdict);
+  }
+
+  /** Those whose offers do not stand in the inbox any more. */
+  private async withoutOffered(shard: number, waits: readonly Wait[]): Promise<readonly Wait[]> {
+    const places = waits.map(({ place, isTaken }) => (isTaken ? undefined : place));
+    const sessions = [...new Set(places.flatMap((place) => (place === undefined ? [] : [place.session])))];
+    const marks = new Map<string, number>();
+    await Promise.all(
+      sessions.map(async (session) => marks.set(session, await this.options.wal.offerMark(shard, session))),
+    );
+    return waits.filter((wait, index) => {
+      const place = places[index];
+      if (place === undefined) return true;
+      const isTaken = (marks.get(place.session) ?? 0) >= place.number;
+      // A new offer may have been made meanwhile.
+      if (isTaken && wait.place === place) wait.isTaken = true;
+      return isTaken;
+    });
   }
 
   /** The message has ended and its verdict is gone, or it is known under another id. */
@@ -199,7 +233,15 @@ export class RemoteWaits {
       return;
     }
     wait.unknown += 1;
-    if (wait.unknown < UNKNOWN_MAX || !this.waits.delete(wait.id)) return;
+    if (wait.unknown < UNKNOWN_MAX) return;
+    // It would stand there if it was offered by another node, or again after the store had lost it.
+    const offered = await this.options.wal.status(wait.shard, wait.id);
+    if (this.waits.get(wait.id) !== wait) return;
+    if (offered !== undefined) {
+      wait.unknown = 0;
+      return;
+    }
+    this.waits.delete(wait.id);
     const error = new AtomicQueuesError(
       'INDETERMINATE',
       `Message ${wait.id} was accepted, and the store knows no verdict of it: it has ended, and how is not kept any more. Look at what it should have done before sending it again.`,

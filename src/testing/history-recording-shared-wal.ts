@@ -3,7 +3,7 @@
  * writes down what becomes durable in the moment when it does, for all nodes: use `storeTold` with the checker then.
  */
 import type { OpenClaim, QuarantinedOffer, SharedWal, SignOfLife } from '../wal/shared-wal.js';
-import type { EntityRef, OpenedShard } from '../wal/wal.js';
+import type { EntityRef, OpenedShard, StatusRecord } from '../wal/wal.js';
 import type { HistoryRecorder } from './history-recorder.js';
 import { type CallOfEnvelope, RecordingWal } from './history-recording-wal.js';
 
@@ -46,6 +46,10 @@ export class RecordingSharedWal extends RecordingWal implements SharedWal {
 
   knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined> {
     return this.shared.knownId(shard, entity, messageId);
+  }
+
+  statuses(shard: number, ids: readonly string[]): Promise<readonly (StatusRecord | undefined)[]> {
+    return this.shared.statuses(shard, ids);
   }
 
   signs(shards: readonly number[]): Promise<readonly SignOfLife[]> {

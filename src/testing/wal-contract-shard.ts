@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import type { Envelope, ErrorDescription } from '../message/envelope.js';
 import type { Clock } from '../runtime/clock.js';
+import type { SharedWal } from '../wal/shared-wal.js';
 import type { Outcome, StoredMessage, Transition } from '../wal/transition.js';
 import type {
   CommitAnswer,
@@ -14,6 +15,7 @@ import type {
   OpenedShard,
   Reminder,
   RetentionOptions,
+  StatusRecord,
   Wal,
 } from '../wal/wal.js';
 
@@ -220,6 +222,7 @@ export async function readEverything(wal: Wal, scope: ReadScope = {}): Promise<s
     const status = await wal.status(0, id);
     if (status !== undefined) statuses.push(status);
   }
+  await sameTogether(wal, [...ids], statuses as readonly StatusRecord[]);
   const entities = [...(scope.entities ?? [])].map(([entityType, entityId]) => ({ entityType, entityId }));
   const texts = await wal.actorStates(0, entities);
   assert.equal(texts.length, entities.length, 'one state per entity that was asked for');
@@ -238,6 +241,17 @@ export async function readEverything(wal: Wal, scope: ReadScope = {}): Promise<s
   const reminders = remindersInOrder(await wal.reminders(0, { limit: 1_000_000 }));
   const kept = { delayed, letters, statuses, states, marks, outbox, blocked, paused, reminders };
   return canonical({ counts, heads, messages, ...kept });
+}
+
+/** Looked for together they are what they are one by one, but for those that are only offered. */
+async function sameTogether(wal: Wal, ids: readonly string[], singly: readonly StatusRecord[]): Promise<void> {
+  const { statuses } = wal as Partial<SharedWal>;
+  if (statuses === undefined) return;
+  const taken = new Map(singly.flatMap((status) => (status.isOffered === true ? [] : [[status.id, status] as const])));
+  const asked = [...ids, 'nobody', ...ids.slice(0, 1)];
+  const together = await statuses.call(wal, 0, asked);
+  const expected = asked.map((id) => taken.get(id));
+  assert.equal(canonical(together), canonical(expected), 'statuses are those of each message, in the order of the ids');
 }
 
 /** The messages of a page. What numbers the store orders them by is its own affair, as long as they grow. */

@@ -355,6 +355,34 @@ const CASES: Readonly<Record<string, (pair: Pair) => Promise<void>>> = {
     pair.clock.nowMs += ENTRY_TTL_MS;
     assert.equal(await known(), '-,-,-,failed,-,expired');
   },
+  'tells where many messages are at once, those that are only offered aside (I5)': async (pair) => {
+    const [first, second] = pair.wals;
+    await pair.open();
+    const replyTo = 'node-2';
+    const states = async (...ids: string[]): Promise<string> =>
+      (await second.statuses(0, ids)).map((status) => status?.state ?? '-').join();
+    assert.equal(await states(), '');
+    await second.offer(0, contractOffers('s', 1, append('m0', { replyTo })));
+    assert.equal((await second.status(0, 'm0'))?.isOffered, true);
+    assert.equal(await states('m0', 'nobody'), '-,-');
+    await pair.answer();
+    assert.equal(await states('m0', 'nobody'), 'enqueued,-');
+    const failed = await pair.start(contractMessage('failed', 'b', { replyTo }));
+    const many = Array.from({ length: 300 }, (_, index) => `many-${index}`);
+    const keyed = many.map((id) => contractMessage(id, id, { messageId: id }));
+    const started = await pair.answer(
+      ...keyed.map((message) => ({ type: 'append', message, dispatch: true }) as const),
+      { type: 'append', message: contractMessage('later', 'c'), delayMs: 50 },
+      { type: 'fail', seq: failed, error: CONTRACT_ERROR, keepVerdict: true },
+    );
+    const seqs = started.outcomes.flatMap((outcome) => (outcome.type === 'appended' ? [outcome.seq] : []));
+    await pair.answer(...seqs.slice(0, 200).map((seq) => ({ type: 'complete', seq, reply: String(seq) }) as const));
+    assert.equal(await states('later', 'failed', 'm0', 'later'), 'enqueued,failed,enqueued,enqueued');
+    const found = await first.statuses(0, [...many].reverse());
+    for (const [index, id] of [...many].reverse().entries()) assertSame(found[index], await second.status(0, id));
+    assertSame(found[299]?.verdict, { state: 'completed', reply: String(seqs[0]) });
+    assert.equal(found.filter((status) => status?.verdict === undefined).length, 100);
+  },
   'keeps to whom a message replies, through the inbox, a delay and a retry': async (pair) => {
     const [, second] = pair.wals;
     await pair.open();

@@ -84,6 +84,11 @@ export function readPaused(state: ShardState): readonly PausedLine[] {
 }
 
 export function readStatus(state: ShardState, id: string, now: number): StatusRecord | undefined {
+  return readKnownStatus(state, id, now) ?? readOffered(state, id);
+}
+
+/** Where a message is that was taken in. */
+export function readKnownStatus(state: ShardState, id: string, now: number): StatusRecord | undefined {
   const seq = state.places.get(id);
   const pending = seq === 0 ? state.delayed.get(id)?.message : state.line.entries.get(seq ?? 0);
   if (pending !== undefined) {
@@ -97,7 +102,7 @@ export function readStatus(state: ShardState, id: string, now: number): StatusRe
     return { id, state: letter.reason, entityType, entityId, attempt, verdict };
   }
   const kept = state.verdicts.get(id);
-  if (kept === undefined || kept.time.at <= now) return readOffered(state, id);
+  if (kept === undefined || kept.time.at <= now) return undefined;
   const { entityType, entityId, verdict } = kept;
   return { id, state: verdict.state, entityType, entityId, attempt: 0, verdict };
 }

@@ -1,5 +1,5 @@
 /** The port of a store that several nodes share: what `wal.ts` says, and how ownership of a shard passes from node to node. */
-import type { EntityRef, OpenedShard, Wal } from './wal.js';
+import type { EntityRef, OpenedShard, StatusRecord, Wal } from './wal.js';
 
 /**
  * A store that several nodes share. Each owner's hold on its shard is a lease: the store counts the owner's signs of life
@@ -34,6 +34,11 @@ export interface SharedWal extends Wal {
    * in, not of one that is only offered so far.
    */
   knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined>;
+  /**
+   * As `status` for several messages, in the order of the ids, for those who wait for many. Inboxes are not searched: of a
+   * message that is only offered so far nothing is known.
+   */
+  statuses(shard: number, ids: readonly string[]): Promise<readonly (StatusRecord | undefined)[]>;
   /**
    * A hint brought texts with which the inbox of a shard that is owned here is said to begin. The next commit may take them
    * in without a look first, if the store confirms them. A store that has no use for it leaves it out.

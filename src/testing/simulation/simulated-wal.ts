@@ -109,6 +109,9 @@ export class SimulatedWal implements SharedWal {
   knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined> {
     return this.control.call('knownId', () => this.server.knownId(shard, entity, messageId));
   }
+  statuses(shard: number, ids: readonly string[]): Promise<readonly (StatusRecord | undefined)[]> {
+    return this.data.call('statuses', () => this.server.statuses(shard, ids));
+  }
   signs(shards: readonly number[]): Promise<readonly SignOfLife[]> {
     return this.control.call('signs', () => this.server.signs(shards));
   }

@@ -13,6 +13,7 @@ import {
   readDeadLetters,
   readDue,
   readKnownId,
+  readKnownStatus,
   readLoad,
   readOfferMark,
   readOutbox,
@@ -212,6 +213,11 @@ export class MemoryWal implements SharedWal {
 
   async status(shard: number, id: string): Promise<StatusRecord | undefined> {
     return readStatus(this.#shard(shard), id, this.#clock.now());
+  }
+
+  async statuses(shard: number, ids: readonly string[]): Promise<readonly (StatusRecord | undefined)[]> {
+    const [state, now] = [this.#shard(shard), this.#clock.now()];
+    return ids.map((id) => readKnownStatus(state, id, now));
   }
 
   async knownId(shard: number, entity: EntityRef, messageId: string): Promise<string | undefined> {

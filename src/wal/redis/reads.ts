@@ -2,7 +2,7 @@
 
 import type { SignOfLife } from '../shared-wal.js';
 import type { AttemptRecord, DeadLetter, ShardCounts, StoredMessage } from '../transition.js';
-import type { DeadLetterFilterQuery, DeadLetterQuery, DeadLetterRef, PausedLine, StatusRecord } from '../wal.js';
+import type { DeadLetterFilterQuery, DeadLetterQuery, DeadLetterRef, PausedLine } from '../wal.js';
 import { type Evidence, evidenceOfRecord } from './evidence.js';
 import { LAYOUTS } from './facts.js';
 import { bucketOf, type ShardKeys } from './keys.js';
@@ -18,11 +18,11 @@ import {
   type LetterHead,
   letterHeadOf,
   messageOf,
-  numberInId,
   pointerOf,
 } from './records.js';
 import { type RedisClient, runScript, SCRIPTS } from './scripts.js';
 import { SideReads } from './side-reads.js';
+import { type FieldRef, type FoundStatus, StatusReads } from './status-reads.js';
 import { bucketOfName, fromField, toField } from './text.js';
 
 /** Looks at a message that moves while it is looked for. */
@@ -46,14 +46,9 @@ export interface SmallState {
   readonly blocked: number;
 }
 
-/** A status, and with a verdict the record that it was read from. */
-export interface FoundStatus {
-  readonly status: StatusRecord;
-  readonly record?: Evidence | undefined;
-}
-
 export class ShardReads {
   readonly side: SideReads;
+  readonly #statuses: StatusReads;
   #line = new Listing();
   #letters = new Listing();
 
@@ -62,6 +57,7 @@ export class ShardReads {
     private readonly keys: ShardKeys,
   ) {
     this.side = new SideReads(client, keys, (seqs) => this.held(seqs));
+    this.#statuses = new StatusReads(keys, (fields) => this.#fields(fields));
   }
 
   /** Forgets what was listed: after a fail-over that lost writes, numbers may be given a second time. */
@@ -162,56 +158,13 @@ export class ShardReads {
     return found;
   }
 
-  async status(id: string, now: number): Promise<FoundStatus | undefined> {
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const found = await this.#status(id, now);
-      if (found !== 'moved') return found;
-    }
-    return undefined;
+  /** In the order of the ids. */
+  statuses(ids: readonly string[], now: number): Promise<readonly (FoundStatus | undefined)[]> {
+    return this.#statuses.find(ids, now);
   }
 
-  /** What the store says of an id in one moment, or that it moved between two looks. */
-  async #status(id: string, now: number): Promise<FoundStatus | undefined | 'moved'> {
-    const { keys } = this;
-    const pointerKey = keys.ids[bucketOfName(id)] as string;
-    const n = numberInId(id);
-    const own = String(n);
-    const [pointerFound, head, running] = (await this.#together([
-      ['hget', pointerKey, toField(id)],
-      ['hget', keys.heads[bucketOf(Math.max(0, n))] as string, own],
-      ['hget', keys.run, own],
-    ])) as (string | null)[];
-    const held = head === null || head === undefined ? undefined : heldOf(n, head, running ?? null);
-    if (held?.id === id) return { status: pendingStatus(held) };
-    if (pointerFound === null || pointerFound === undefined) return undefined;
-    const { seq, delayed, letter, verdict } = pointerOf(pointerFound);
-    if (seq !== undefined) {
-      const [message] = await this.held([seq]);
-      return message?.id === id ? { status: pendingStatus(message) } : 'moved';
-    }
-    if (delayed !== undefined) {
-      const text = await this.client.hget(LAYOUTS.delayed.key(keys, delayed), String(delayed));
-      return text === null ? 'moved' : { status: pendingStatus(LAYOUTS.delayed.decode(text, delayed)) };
-    }
-    if (letter !== undefined) {
-      const found = await this.#letter(letter);
-      if (found === undefined) return 'moved';
-      const { reason, error, message } = found.letter;
-      const { entityType, entityId, attempt } = message;
-      const verdict = { state: reason, ...(error !== undefined && { error }) };
-      return { status: { id, state: reason, entityType, entityId, attempt, verdict }, record: found.record };
-    }
-    if (verdict === undefined) return undefined;
-    const key = LAYOUTS.verdicts.key(keys, verdict);
-    const text = await this.client.hget(key, String(verdict));
-    if (text === null) return 'moved';
-    const kept = LAYOUTS.verdicts.decode(text, verdict);
-    if (kept.at <= now) return undefined;
-    const { entityType, entityId } = kept;
-    return {
-      status: { id, state: kept.verdict.state, entityType, entityId, attempt: 0, verdict: kept.verdict },
-      record: evidenceOfRecord(key, String(verdict), text),
-    };
+  async status(id: string, now: number): Promise<FoundStatus | undefined> {
+    return (await this.statuses([id], now))[0];
   }
 
   async deadLetter(id: string): Promise<DeadLetter | undefined> {
@@ -283,6 +236,27 @@ export class ShardReads {
     });
   }
 
+  /** Fields of one moment. */
+  async #fields(fields: readonly FieldRef[]): Promise<readonly (string | null)[]> {
+    const byKey = new Map<string, { readonly names: string[]; readonly places: number[] }>();
+    for (const [place, [key, field]] of fields.entries()) {
+      let some = byKey.get(key);
+      if (some === undefined) {
+        some = { names: [], places: [] };
+        byKey.set(key, some);
+      }
+      some.names.push(field);
+      some.places.push(place);
+    }
+    const answers = await this.#together([...byKey].map(([key, { names }]) => ['hmget', key, ...names] as const));
+    const texts: (string | null)[] = fields.map(() => null);
+    for (const [index, { places }] of [...byKey.values()].entries()) {
+      const found = answers[index] as readonly (string | null)[];
+      for (const [at, place] of places.entries()) texts[place] = found[at] ?? null;
+    }
+    return texts;
+  }
+
   /** Reads of one moment: each a command, its key and what follows. */
   async #together(
     commands: readonly (readonly [command: string, key: string, ...args: string[]])[],
@@ -323,11 +297,6 @@ function entriesOf(fields: Fields): [string, string][] {
   for (let at = 0; at + 1 < fields.length; at += 2)
     if (fields[at] !== '') entries.push([fields[at] as string, fields[at + 1] as string]);
   return entries;
-}
-
-function pendingStatus(message: Pick<Held, 'id' | 'state' | 'entityType' | 'entityId' | 'attempt'>): StatusRecord {
-  const { id, state, entityType, entityId, attempt } = message;
-  return { id, state, entityType, entityId, attempt };
 }
 
 function matches(letter: LetterHead, filter: DeadLetterFilterQuery): boolean {

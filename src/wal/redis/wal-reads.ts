@@ -14,8 +14,9 @@ import type {
   ReminderQuery,
   StatusRecord,
 } from '../wal.js';
-import type { FoundStatus, ShardReads } from './reads.js';
+import type { ShardReads } from './reads.js';
 import type { ShardContext } from './shard-context.js';
+import type { FoundStatus } from './status-reads.js';
 
 export abstract class RedisWalReads {
   /** Asks the reads of a shard, and tells the store's errors in the port's words. */
@@ -58,6 +59,20 @@ export abstract class RedisWalReads {
         found = again;
       }
     }
+  }
+
+  async statuses(shard: number, ids: readonly string[]): Promise<readonly (StatusRecord | undefined)[]> {
+    const context = this.context();
+    const found = await this.reading(shard, (reads) => reads.statuses(ids, context.now()));
+    const { proven } = context;
+    return Promise.all(
+      found.map(async (each, index) => {
+        if (proven === undefined || each?.record === undefined) return each?.status;
+        // Each is looked up again until its verdict is proven.
+        const status = await this.status(shard, ids[index] as string);
+        return status?.isOffered === true ? undefined : status;
+      }),
+    );
   }
 
   #status(shard: number, id: string): Promise<FoundStatus | undefined> {

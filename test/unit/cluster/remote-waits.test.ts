@@ -5,13 +5,28 @@ import { Deadlines } from '../../../src/runtime/deadlines.js';
 import { VirtualRuntime } from '../../../src/testing/virtual-runtime.js';
 import type { StatusRecord } from '../../../src/wal/wal.js';
 
-function make(status: () => Promise<StatusRecord | undefined> = async () => undefined) {
+type Status = (id: string) => Promise<StatusRecord | undefined>;
+
+interface Store {
+  /** Where a message is, its inbox included. */
+  readonly status?: Status;
+  readonly statuses?: (shard: number, ids: readonly string[]) => Promise<readonly (StatusRecord | undefined)[]>;
+  readonly offerMark?: (shard: number, session: string) => Promise<number>;
+}
+
+function make(status: Status = async () => undefined, store: Store = {}) {
+  const { status: anywhere = status, ...rest } = store;
   const runtime = new VirtualRuntime({ seed: 1 });
   const { clock, timers } = runtime;
   const deadlines = new Deadlines(clock, timers);
   const heard: unknown[] = [];
   const waits = new RemoteWaits({
-    wal: { status, offerMark: async () => 0 },
+    wal: {
+      status: (_shard, id) => anywhere(id),
+      statuses: (_shard, ids) => Promise.all(ids.map(status)),
+      offerMark: async () => 0,
+      ...rest,
+    },
     clock,
     timers,
     keptMs: 60_000,
@@ -111,5 +126,102 @@ describe('waits for messages that another node runs', () => {
       ['c', 'completed'],
     ]);
     made.waits.stop();
+  });
+
+  function completed(id: string): StatusRecord {
+    return { id, state: 'completed', entityType: '', entityId: '', attempt: 1, verdict: { state: 'completed' } };
+  }
+
+  it('ask for all that are due in a shard together, at most 500 of them, and once at a time (I5)', async () => {
+    const asked: [shard: number, ids: number][] = [];
+    const opens: (() => void)[] = [];
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      statuses: async (shard, ids) => {
+        asked.push([shard, ids.length]);
+        if (shard === 1) await new Promise<void>((open) => opens.push(open));
+        return ids.map((id) => completed(id));
+      },
+    });
+    for (let n = 0; n < 1_200; n++) waits.add(1, `m${n}`, {}, waiter(`m${n}`));
+    waits.add(2, 'other', {}, waiter('other'));
+    await runtime.advance(1_000);
+    expect(asked).toEqual([
+      [1, 500],
+      [2, 1],
+    ]);
+    expect(heard).toEqual([['other', 'completed']]);
+    for (const left of [700, 200, 0]) {
+      opens.pop()?.();
+      await runtime.advance(100);
+      expect(waits.size).toBe(left);
+    }
+    expect(asked.slice(2)).toEqual([
+      [1, 500],
+      [1, 200],
+    ]);
+    waits.stop();
+  });
+
+  it('do not ask where a message is whose offer stands in the inbox, and ask once for the mark of a session (M2)', async () => {
+    const asked: (readonly string[])[] = [];
+    const marks: string[] = [];
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      statuses: async (_shard, ids) => {
+        asked.push(ids);
+        return ids.map((id) => completed(id));
+      },
+      offerMark: async (_shard, session) => {
+        marks.push(session);
+        return 2;
+      },
+    });
+    for (let n = 1; n <= 4; n++) {
+      waits.add(0, `m${n}`, {}, waiter(`m${n}`), 'offering');
+      waits.offered(`m${n}`, { session: 's', number: n }, undefined);
+    }
+    await runtime.advance(300);
+    expect([asked, marks]).toEqual([[['m1', 'm2']], ['s']]);
+    expect(heard.length).toBe(2);
+    waits.stop();
+  });
+
+  it('end as indeterminate when the message is nowhere, and go on when an inbox has it (I5)', async () => {
+    let isOffered = true;
+    const offered: StatusRecord = {
+      id: 'm1',
+      state: 'enqueued',
+      entityType: '',
+      entityId: '',
+      attempt: 0,
+      isOffered: true,
+    };
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      status: async () => (isOffered ? offered : undefined),
+    });
+    waits.add(0, 'm1', {}, waiter('first'));
+    await runtime.advance(20_000);
+    expect([heard, waits.size]).toEqual([[], 1]);
+    isOffered = false;
+    await runtime.advance(20_000);
+    expect(heard).toEqual([['first', expect.stringContaining('the store knows no verdict of it')]]);
+    expect(waits.size).toBe(0);
+    waits.stop();
+  });
+
+  it('ask a store again that could not be read', async () => {
+    let fails = true;
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      statuses: async (_shard, ids) => {
+        if (fails) throw new Error('away');
+        return ids.map((id) => completed(id));
+      },
+    });
+    waits.add(0, 'm1', {}, waiter('first'));
+    await runtime.advance(2_000);
+    expect(heard).toEqual([]);
+    fails = false;
+    await runtime.advance(2_100);
+    expect(heard).toEqual([['first', 'completed']]);
+    waits.stop();
   });
 });
