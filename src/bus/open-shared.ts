@@ -1,10 +1,12 @@
 /** From the configuration to what the nodes of a cluster share; undefined when the node is alone. */
+import { availableParallelism } from 'node:os';
 import { RedisClusterStore } from '../cluster/transport/redis/redis-cluster-store.js';
 import { RedisRegistry } from '../cluster/transport/redis/redis-registry.js';
 import { RedisTransport } from '../cluster/transport/redis/redis-transport.js';
 import type { ResolvedConfig } from '../runtime/config.js';
 import type { Logger } from '../runtime/logger.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { BusyPoll } from '../wal/redis/busy-poll.js';
 import { RedisConnections } from '../wal/redis/connections.js';
 import { lateClient } from '../wal/redis/late-client.js';
 import { OFFER_BYTES_MAX, type RedisWalOptions } from '../wal/redis/options.js';
@@ -37,6 +39,8 @@ export function openShared(
     slices: cluster.shardsGiven ? cluster.shards : undefined,
     retention: { entryTtlMs: config.wal.entryTTL * 1000, verdictsMax: config.wal.verdictsMax },
     reachesNodes: () => !connections.hasShardedChannels,
+    // With one processor the server could not answer meanwhile, if it is on this machine.
+    busyPoll: cluster.busyPoll && availableParallelism() > 1 ? new BusyPoll(runtime) : undefined,
     localClock: runtime.clock,
     offerBytesMax: offerBytesMax(config.payloadBytesMax),
     warn: (message) => logger.warn(message),

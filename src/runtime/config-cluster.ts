@@ -42,6 +42,12 @@ export interface ClusterConfig extends SharedClusterConfig {
    * Default 16, or what the store has.
    */
   readonly shards?: number | undefined;
+  /**
+   * Whether the event loop may stay awake for up to 0.6 ms while a commit is on its way to Redis, as long as answers come
+   * sooner by that (15% at least): the node measures it, and sleeps where they do not. It costs processor time while there is
+   * work. Default true.
+   */
+  readonly busyPoll?: boolean | undefined;
 }
 
 export interface GrpcConfig extends SharedClusterConfig {
@@ -63,6 +69,7 @@ export interface ResolvedCluster {
   readonly redisHealthCheckMs: number;
   readonly redisHealthFailureThreshold: number;
   readonly shards: number;
+  readonly busyPoll: boolean;
   /** Whether the configuration says `shards`: then a store with another number is an error; else the store's is taken. */
   readonly shardsGiven: boolean;
   /** Options that the configuration gives and that do nothing in this version. */
@@ -86,6 +93,7 @@ export const clusterSchema = section({
   ...sharedShape,
   leaseMs: durationMs(1).optional(),
   shards: whole('shards', 1, 4_096).optional(),
+  busyPoll: flag.optional(),
 });
 
 export const grpcSchema = section({
@@ -108,6 +116,7 @@ const DEFAULTS: Omit<ResolvedCluster, 'serverId' | 'shardsGiven' | 'withoutEffec
   redisHealthCheckMs: 500,
   redisHealthFailureThreshold: 3,
   shards: 16,
+  busyPoll: true,
 };
 
 type Given = Readonly<Record<string, unknown>> | undefined;

@@ -1,6 +1,7 @@
 /** What a `RedisWal` is made with. */
 import type { Clock } from '../../runtime/clock.js';
 import type { RetentionOptions } from '../wal.js';
+import type { BusyPoll } from './busy-poll.js';
 import type { RedisClient } from './scripts.js';
 
 /** `async`: what the server's own persistence gives. `replicas`: acknowledged by so many replicas before it resolves (M10). */
@@ -30,6 +31,8 @@ export interface RedisWalOptions {
   readonly offersTakenMax?: number | undefined;
   /** Longer offers go to the quarantine, bytes. Default 4 MiB. */
   readonly offerBytesMax?: number | undefined;
+  /** Follows commits that do something. Default: the event loop sleeps while they are on their way. */
+  readonly busyPoll?: Pick<BusyPoll, 'follow'> | undefined;
   /** Whether offers publish a wake hint. Default true. */
   readonly wakes?: boolean | undefined;
   /**

@@ -297,7 +297,10 @@ export class OwnedShard {
     const args = commitArguments(context, next);
     const sentAt = context.serverTime?.monotonic() ?? 0;
     try {
-      const reply = (await runScript(context.client, SCRIPTS.commit, writes.keys, args)) as unknown[];
+      const call = runScript(context.client, SCRIPTS.commit, writes.keys, args);
+      // Nobody waits for one that only looks whether there is something to do.
+      if (!writes.isEmpty) context.busyPoll?.follow(call);
+      const reply = (await call) as unknown[];
       if (reply[0] === 0) context.serverTime?.learn(Number(reply[2]), sentAt);
       else if (reply[0] === 4) context.serverTime?.learn(Number(reply[1]), sentAt);
       return reply;

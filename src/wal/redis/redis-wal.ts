@@ -311,6 +311,7 @@ export class RedisWal extends RedisWalReads implements SharedWal {
         slices: identity.slices,
         keysOf: (shard) => shardKeys(this.#prefix, shard),
         lineFormat: () => this.#lineFormat,
+        busyPoll: this.#options.busyPoll,
         serverTime: time,
         now: time === undefined ? () => local.now() : () => time.now(),
         // Nobody may hear of what is not proven (M10).

@@ -1,5 +1,6 @@
 /** What the shards of one store share in a process. */
 import type { ShardRules } from '../wal.js';
+import type { BusyPoll } from './busy-poll.js';
 import type { Evidence } from './evidence.js';
 import type { ClusterChannels, ShardKeys } from './keys.js';
 import type { RedisClient } from './scripts.js';
@@ -17,6 +18,7 @@ export interface ShardContext {
   tellsOn(): ClusterChannels | undefined;
   /** What the store's lines are written in now, as far as this node knows. */
   lineFormat(): number;
+  readonly busyPoll: Pick<BusyPoll, 'follow'> | undefined;
   /** The server's time; undefined when a test's clock tells it. */
   readonly serverTime: StoreTime | undefined;
   now(): number;

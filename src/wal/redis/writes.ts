@@ -29,6 +29,10 @@ export class Writes {
     for (const [index, key] of this.keys.entries()) this.#indexes.set(key, index + 1);
   }
 
+  get isEmpty(): boolean {
+    return this.#sets.size === 0 && this.#deletes.size === 0 && this.#first.length === 0 && this.#last.length === 0;
+  }
+
   hdel(key: string, field: string): void {
     const fields = this.#deletes.get(key);
     if (fields === undefined) this.#deletes.set(key, [field]);

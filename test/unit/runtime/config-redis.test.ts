@@ -189,6 +189,7 @@ describe('the option cluster', () => {
       redisHealthCheckMs: 500,
       redisHealthFailureThreshold: 3,
       shards: 16,
+      busyPoll: true,
       shardsGiven: false,
       withoutEffect: [],
     });
