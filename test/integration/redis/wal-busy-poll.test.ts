@@ -46,12 +46,12 @@ describe('busy polling on Redis', () => {
     const { wal, calls, commit } = await followed();
     await redis.client.config('SET', 'maxmemory', '1');
     try {
-      await expect(commit({ type: 'append', message: contractMessage('m1') })).rejects.toThrow();
+      await expect(commit({ type: 'append', message: contractMessage('m1') })).rejects.toThrow('OOM');
     } finally {
       await redis.client.config('SET', 'maxmemory', '0');
     }
     expect(calls.length).toBe(1);
-    await expect(calls[0]).rejects.toThrow();
+    await expect(calls[0]).rejects.toThrow('OOM');
     await wal.stop();
   });
 });

@@ -21,7 +21,7 @@ function run(policy: BusyPollPolicy, machine: Machine, blocks: number): string {
 }
 
 function count(ways: string, way: string): number {
-  return [...ways].filter((each) => each === way).length;
+  return ways.split(way).length - 1;
 }
 
 describe('whether busy polling pays', () => {

@@ -29,9 +29,11 @@ class Loop {
   readonly stores: (string | undefined)[] = [];
   readonly poll = new BusyPoll({
     clock: { monotonic: () => this.ms },
-    nextTurn: (callback) => {
-      this.stores.push(this.storage.getStore());
-      this.turns.push(callback);
+    timers: {
+      defer: (callback) => {
+        this.stores.push(this.storage.getStore());
+        this.turns.push(callback);
+      },
     },
   });
 
@@ -48,7 +50,6 @@ class Loop {
       this.ms += this.turns.length > 0 ? polling : sleeping;
       end();
       await promise;
-      await null;
       this.turn();
     }
   }
@@ -83,7 +84,6 @@ describe('busy polling', () => {
     }
     end();
     await promise;
-    await null;
     loop.turn();
     expect(loop.turns.length).toBe(0);
   });
@@ -98,19 +98,49 @@ describe('busy polling', () => {
     expect(loop.turns.length).toBe(0);
   });
 
-  it('gives up 0.6 ms after the last call was sent, and begins again with the next', async () => {
+  it('gives up 0.6 ms after the call was sent, and begins again with the next', async () => {
     const loop = await Loop.awake();
-    loop.poll.follow(call().promise);
-    loop.ms += 0.5;
-    loop.turn();
-    loop.poll.follow(call().promise);
-    expect(loop.turns.length).toBe(1);
+    const first = call();
+    loop.poll.follow(first.promise);
     loop.ms += 0.5;
     loop.turn();
     expect(loop.turns.length).toBe(1);
     loop.ms += 0.2;
     loop.turn();
     expect(loop.turns.length).toBe(0);
+    first.end();
+    await first.promise;
+    loop.poll.follow(call().promise);
+    expect(loop.turns.length).toBe(1);
+  });
+
+  it('does not poll for several calls at once, nor learn from them', async () => {
+    const loop = await Loop.awake();
+    const [first, second, third] = [call(), call(), call()];
+    loop.poll.follow(first.promise);
+    expect(loop.turns.length).toBe(1);
+    loop.poll.follow(second.promise);
+    loop.turn();
+    expect(loop.turns.length).toBe(0);
+    first.end();
+    await first.promise;
+    loop.poll.follow(third.promise);
+    expect(loop.turns.length).toBe(0);
+    second.end();
+    third.end();
+    await Promise.all([second.promise, third.promise]);
+    const steady = call();
+    loop.poll.follow(steady.promise);
+    for (let n = 0; n < 10 * BLOCK; n++) {
+      const other = call();
+      loop.poll.follow(other.promise);
+      loop.ms += 2;
+      other.end();
+      await other.promise;
+    }
+    steady.end();
+    await steady.promise;
+    loop.turn();
     loop.poll.follow(call().promise);
     expect(loop.turns.length).toBe(1);
   });
