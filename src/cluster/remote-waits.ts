@@ -64,6 +64,11 @@ export class RemoteWaits {
   private timer: TimerHandle | undefined;
   /** Shards that are being looked at. */
   private readonly looking = new Set<number>();
+  /** How many waits a look at a shard asks for, where one failed: half as many after each, so that a record that cannot be
+   * read, or too much at once, does not keep all others from being found. */
+  private readonly askedAtMost = new Map<number, number>();
+  /** Waits of which a look found nothing, and for which it is being found out why. */
+  private readonly missing = new Set<Wait>();
   private readonly patience = new Patience();
   private endedWith: ((id: string, subject: ErrorSubject) => Error) | undefined;
 
@@ -165,7 +170,7 @@ export class RemoteWaits {
       else if (now >= (nextLookAt ?? since + ms) && !this.looking.has(shard)) {
         const some = due.get(shard);
         if (some === undefined) due.set(shard, [wait]);
-        else if (some.length < LOOKED_AT_MAX) some.push(wait);
+        else if (some.length < (this.askedAtMost.get(shard) ?? LOOKED_AT_MAX)) some.push(wait);
       }
     }
     for (const [shard, some] of due) void this.look(shard, some);
@@ -173,37 +178,65 @@ export class RemoteWaits {
   };
 
   private async look(shard: number, waits: readonly Wait[]): Promise<void> {
-    const { wal, clock } = this.options;
+    const { wal } = this.options;
     this.looking.add(shard);
     try {
       // What nobody has taken in has no verdict.
       const asked = await this.withoutOffered(shard, waits);
       const ids = asked.map(({ id }) => id);
       const records = ids.length === 0 ? [] : await wal.statuses(shard, ids);
-      const missed = asked.some(({ id }, index) => records[index]?.verdict !== undefined && this.waits.has(id));
-      if (missed) this.patience.hintMissed();
-      for (const [index, wait] of asked.entries()) await this.looked(wait, records[index]);
+      const most = Math.min(LOOKED_AT_MAX, 2 * (this.askedAtMost.get(shard) ?? LOOKED_AT_MAX));
+      if (most === LOOKED_AT_MAX) this.askedAtMost.delete(shard);
+      else this.askedAtMost.set(shard, most);
+      this.looked(asked, records);
     } catch {
       // A store that cannot be read is asked again.
+      this.askedAtMost.set(shard, Math.max(1, Math.floor(waits.length / 2)));
     } finally {
       this.looking.delete(shard);
-      const now = clock.monotonic();
-      for (const wait of waits) {
-        wait.lookAfterMs = Math.min(PATIENCE_MAX_MS, wait.lookAfterMs * 2);
-        wait.nextLookAt = now + Math.max(wait.lookAfterMs, this.patience.ms);
-      }
+      for (const wait of waits) this.lookLater(wait);
     }
   }
 
-  private async looked(wait: Wait, record: StatusRecord | undefined): Promise<void> {
-    // A hint may have been faster meanwhile.
-    if (this.waits.get(wait.id) !== wait) return;
-    if (record === undefined) {
-      await this.foundNothing(wait);
-      return;
+  private lookLater(wait: Wait): void {
+    wait.lookAfterMs = Math.min(PATIENCE_MAX_MS, wait.lookAfterMs * 2);
+    const patienceMs = wait.unknown > 0 ? 0 : this.patience.ms;
+    wait.nextLookAt = this.options.clock.monotonic() + Math.max(wait.lookAfterMs, patienceMs);
+    // Behind those that have not been looked for as long: where there are more than fit into a look, all have their turn.
+    if (this.waits.get(wait.id) === wait) {
+      this.waits.delete(wait.id);
+      this.waits.set(wait.id, wait);
     }
-    wait.unknown = 0;
-    if (record.verdict !== undefined) this.end(wait, record.verdict);
+  }
+
+  private looked(asked: readonly Wait[], records: readonly (StatusRecord | undefined)[]): void {
+    let missed = false;
+    for (const [index, wait] of asked.entries()) {
+      // A hint may have been faster meanwhile.
+      if (this.waits.get(wait.id) !== wait) continue;
+      const record = records[index];
+      if (record === undefined) void this.findOut(wait);
+      else {
+        wait.unknown = 0;
+        if (record.verdict === undefined) continue;
+        missed = true;
+        this.end(wait, record.verdict);
+      }
+    }
+    if (missed) this.patience.hintMissed();
+  }
+
+  /** Each on its own: others need not wait for it, nor fail with it. */
+  private async findOut(wait: Wait): Promise<void> {
+    if (this.missing.has(wait)) return;
+    this.missing.add(wait);
+    try {
+      await this.foundNothing(wait);
+    } catch {
+      // It is looked for again.
+    } finally {
+      this.missing.delete(wait);
+    }
   }
 
   /** Those whose offers do not stand in the inbox any more. */
@@ -224,21 +257,30 @@ export class RemoteWaits {
     });
   }
 
-  /** The message has ended and its verdict is gone, or it is known under another id. */
+  /** The message has ended and its verdict is gone, or it is known under another id, or the store has lost its end. */
   private async foundNothing(wait: Wait): Promise<void> {
-    if (wait.isOffering || (wait.place !== undefined && !wait.isTaken)) return;
+    const { wal, clock, keptMs } = this.options;
+    const { place } = wait;
+    if (wait.isOffering || (place !== undefined && !wait.isTaken)) return;
+    // A store that was rolled back may have it in an inbox again.
+    if (place !== undefined && (await wal.offerMark(wait.shard, place.session)) < place.number) {
+      if (wait.place === place) wait.isTaken = false;
+      return;
+    }
+    if (this.waits.get(wait.id) !== wait || wait.place !== place) return;
     // Known under another id. Later than this it may have run, and its verdict be forgotten: it would run a second time (I2).
-    if (wait.again !== undefined && this.options.clock.monotonic() - wait.since < this.options.keptMs) {
+    if (wait.again !== undefined && clock.monotonic() - wait.since < keptMs) {
       wait.again();
       return;
     }
     wait.unknown += 1;
     if (wait.unknown < UNKNOWN_MAX) return;
-    // It would stand there if it was offered by another node, or again after the store had lost it.
-    const offered = await this.options.wal.status(wait.shard, wait.id);
+    // It would stand there if it was offered by another node.
+    const found = await wal.status(wait.shard, wait.id);
     if (this.waits.get(wait.id) !== wait) return;
-    if (offered !== undefined) {
+    if (found !== undefined) {
       wait.unknown = 0;
+      if (found.verdict !== undefined) this.end(wait, found.verdict);
       return;
     }
     this.waits.delete(wait.id);

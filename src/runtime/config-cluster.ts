@@ -43,9 +43,9 @@ export interface ClusterConfig extends SharedClusterConfig {
    */
   readonly shards?: number | undefined;
   /**
-   * Whether the event loop may stay awake for up to 0.6 ms while a commit is on its way to Redis, as long as answers come
-   * sooner by that (15% at least): the node measures it, and sleeps where they do not. It costs processor time while there is
-   * work. Default true.
+   * Whether the event loop may stay awake for up to 0.6 ms while a single commit is on its way to Redis, as long as answers
+   * come sooner by that (15% at least): the node measures it, and sleeps where they do not. It costs processor time while
+   * there is work; false is better where that is limited to less than a core. Default true.
    */
   readonly busyPoll?: boolean | undefined;
 }

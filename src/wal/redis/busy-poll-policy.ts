@@ -3,8 +3,9 @@
  * calls goes the other way, and when it did better twice in a row, that way is kept from then on. Pure.
  *
  * What polling saves is the time that a sleeping thread needs to be woken, which is a few microseconds on some machines and
- * as long as the rest of the round trip on others (virtual ones above all). Where the processor has other work, or a limit
- * of its own, calls take longer for being polled for, and that is seen as well.
+ * as long as the rest of the round trip on others (virtual ones above all). Where the processor has other work, calls take
+ * longer for being polled for, and that is seen as well. Not seen is a limit of processor time that is used up sooner: its
+ * stalls come too seldom for a block.
  */
 
 /** Calls of one block. */
@@ -22,60 +23,72 @@ const OUTLIER_MS = 100;
 const SHARE = 0.25;
 
 export class BusyPollPolicy {
-  /** Number of the present block; a call counts for the block in which it began. */
-  block = 0;
-  /** Whether calls that begin now are polled for. */
-  polls = false;
+  private number = 0;
+  private isPolling = false;
   private calls = 0;
   private sum = 0;
   /** The way that is kept, and what its calls took lately. */
   private keepsPolling = false;
   private keptMean: number | undefined;
+  private lastKept = 0;
   private blocksToTry = 1;
   private betterTries = 0;
 
+  /** Number of the present block; a call counts for the block in which it began. */
+  get block(): number {
+    return this.number;
+  }
+
+  /** Whether calls that begin now are polled for. */
+  get polls(): boolean {
+    return this.isPolling;
+  }
+
   /** A call that began in this block took so long, milliseconds. */
   took(block: number, ms: number): void {
-    if (block !== this.block) return;
+    if (block !== this.number) return;
     this.calls += 1;
     this.sum += Math.min(ms, OUTLIER_MS);
     if (this.calls < BLOCK) return;
     const mean = this.sum / this.calls;
     this.calls = 0;
     this.sum = 0;
-    this.block += 1;
-    if (this.polls === this.keepsPolling) this.keptWayTook(mean);
+    this.number += 1;
+    if (this.isPolling === this.keepsPolling) this.keptWayTook(mean);
     else this.otherWayTook(mean);
   }
 
   private keptWayTook(mean: number): void {
+    this.lastKept = mean;
     this.keptMean = this.keptMean === undefined ? mean : this.keptMean + (mean - this.keptMean) * SHARE;
     if (mean > ROUND_TRIP_MAX_MS) {
       if (this.keepsPolling) this.keep(false, undefined);
       return;
     }
     this.blocksToTry -= 1;
-    if (this.blocksToTry <= 0) this.polls = !this.keepsPolling;
+    if (this.blocksToTry <= 0) this.isPolling = !this.keepsPolling;
   }
 
   private otherWayTook(mean: number): void {
-    const kept = this.keptMean as number;
+    // A stall long ago is still in the mean, and must not make the other way look better than it is.
+    const kept = Math.min(this.keptMean as number, this.lastKept);
     const isBetter = this.keepsPolling ? !isWorth(kept, mean) : isWorth(mean, kept);
-    this.polls = this.keepsPolling;
+    this.isPolling = this.keepsPolling;
     this.betterTries = isBetter ? this.betterTries + 1 : 0;
     this.blocksToTry = isBetter ? TRIED_AGAIN_AFTER : TRIED_AFTER;
     if (this.betterTries === 2) this.keep(!this.keepsPolling, mean);
   }
 
   private keep(polls: boolean, mean: number | undefined): void {
-    this.polls = polls;
+    this.isPolling = polls;
     this.keepsPolling = polls;
     this.keptMean = mean;
+    this.lastKept = mean ?? 0;
     this.betterTries = 0;
     this.blocksToTry = TRIED_AFTER;
   }
 }
 
 function isWorth(polling: number, sleeping: number): boolean {
-  return sleeping <= ROUND_TRIP_MAX_MS && polling <= sleeping * (1 - WORTH);
+  return sleeping <= ROUND_TRIP_MAX_MS && polling < sleeping * (1 - WORTH);
 }

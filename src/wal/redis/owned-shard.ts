@@ -298,7 +298,7 @@ export class OwnedShard {
     const sentAt = context.serverTime?.monotonic() ?? 0;
     try {
       const call = runScript(context.client, SCRIPTS.commit, writes.keys, args);
-      // Nobody waits for one that only looks whether there is something to do.
+      // Those that only look are left out: most are an idle owner's, which is to sleep.
       if (!writes.isEmpty) context.busyPoll?.follow(call);
       const reply = (await call) as unknown[];
       if (reply[0] === 0) context.serverTime?.learn(Number(reply[2]), sentAt);

@@ -11,6 +11,8 @@ import { bucketOfName, toField } from './text.js';
 
 /** Looks at a message that moves while it is looked for. */
 const TRIES_MAX = 10;
+/** Ids whose verdicts or dead letters one script reads: they may be as long as a reply or a payload (M3). */
+const RESTS_AT_ONCE = 16;
 
 /** A status, and with a verdict the record that it was read from. */
 export interface FoundStatus {
@@ -73,7 +75,11 @@ export class StatusReads {
     });
     const rests = found.filter(isRest);
     if (rests.length === 0) return found as readonly Found[];
-    const more = await this.read(rests.flatMap(({ fields }) => fields));
+    const more: (string | null)[] = [];
+    for (let from = 0; from < rests.length; from += RESTS_AT_ONCE) {
+      const some = rests.slice(from, from + RESTS_AT_ONCE);
+      more.push(...(await this.read(some.flatMap(({ fields }) => fields))));
+    }
     let at = 0;
     return found.map((each): Found => {
       if (!isRest(each)) return each;
@@ -96,7 +102,7 @@ export class StatusReads {
       const layout = LAYOUTS.delayed;
       return {
         fields: [[layout.key(keys, delayed), String(delayed)]],
-        found: ([text]) => (isThere(text) ? { status: pendingStatus(layout.decode(text, delayed)) } : 'moved'),
+        found: ([text]) => delayedStatus(id, isThere(text) ? layout.decode(text, delayed) : undefined),
       };
     }
     if (letter !== undefined) {
@@ -105,7 +111,7 @@ export class StatusReads {
         [LAYOUTS.letters.key(keys, letter), own],
         [LAYOUTS.corpses.key(keys, letter), own],
       ];
-      return { fields, found: ([head, corpse]) => letterStatus(fields[0] as FieldRef, letter, head, corpse) };
+      return { fields, found: ([head, corpse]) => letterStatus(id, fields[0] as FieldRef, letter, head, corpse) };
     }
     if (verdict === undefined) return undefined;
     const field: FieldRef = [LAYOUTS.verdicts.key(keys, verdict), String(verdict)];
@@ -133,9 +139,15 @@ function lineStatus(id: string, seq: number, head: Text, running: Text): Found {
   return held?.id === id ? { status: pendingStatus(held) } : 'moved';
 }
 
-function letterStatus([key, field]: FieldRef, letter: number, head: Text, corpse: Text): Found {
+function delayedStatus(id: string, message: Parameters<typeof pendingStatus>[0] | undefined): Found {
+  return message?.id === id ? { status: pendingStatus(message) } : 'moved';
+}
+
+/** Of each record the id is looked at: between two reads a promoted server may have given its number to another message. */
+function letterStatus(id: string, [key, field]: FieldRef, letter: number, head: Text, corpse: Text): Found {
   if (!isThere(head) || !isThere(corpse)) return 'moved';
-  const { id, reason } = letterHeadOf(head);
+  const { id: found, reason } = letterHeadOf(head);
+  if (found !== id) return 'moved';
   const { error, message } = LAYOUTS.corpses.decode(corpse, letter);
   const { entityType, entityId, attempt } = message;
   const verdict = { state: reason, ...(error !== undefined && { error }) };
@@ -147,7 +159,8 @@ function letterStatus([key, field]: FieldRef, letter: number, head: Text, corpse
 
 function verdictStatus(id: string, [key, field]: FieldRef, order: number, text: Text, now: number): Found {
   if (!isThere(text)) return 'moved';
-  const { entityType, entityId, verdict, at } = LAYOUTS.verdicts.decode(text, order);
+  const { id: found, entityType, entityId, verdict, at } = LAYOUTS.verdicts.decode(text, order);
+  if (found !== id) return 'moved';
   if (at <= now) return undefined;
   return {
     status: { id, state: verdict.state, entityType, entityId, attempt: 0, verdict },

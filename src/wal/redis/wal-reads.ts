@@ -68,9 +68,14 @@ export abstract class RedisWalReads {
     return Promise.all(
       found.map(async (each, index) => {
         if (proven === undefined || each?.record === undefined) return each?.status;
-        // Each is looked up again until its verdict is proven.
-        const status = await this.status(shard, ids[index] as string);
-        return status?.isOffered === true ? undefined : status;
+        try {
+          await proven(each.record);
+          return each.status;
+        } catch {
+          // It is looked up again until its verdict is proven, or is gone.
+          const status = await this.status(shard, ids[index] as string);
+          return status?.isOffered === true ? undefined : status;
+        }
       }),
     );
   }

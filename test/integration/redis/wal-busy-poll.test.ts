@@ -40,6 +40,7 @@ describe('busy polling on Redis', () => {
     expect((await commit()).taken.length).toBe(1);
     expect(calls.length, 'the second call takes in what the first one has shown').toBe(3);
     await Promise.all(calls);
+    await wal.stop();
   });
 
   it('leaves the failure of a call to its sender', async () => {

@@ -224,4 +224,129 @@ describe('waits for messages that another node runs', () => {
     expect(heard).toEqual([['first', 'completed']]);
     waits.stop();
   });
+
+  function pending(id: string): StatusRecord {
+    return { id, state: 'enqueued', entityType: '', entityId: '', attempt: 0 };
+  }
+
+  it('find each in its turn where more wait than one look asks for (I5)', async () => {
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      statuses: async (_shard, ids) => {
+        await new Promise<void>((done) => runtime.timers.set(done, 400));
+        return ids.map((id) => (id === 'last' ? completed(id) : pending(id)));
+      },
+    });
+    for (let n = 0; n < 2_600; n++) waits.add(0, `m${n}`, {}, waiter(`m${n}`));
+    waits.add(0, 'last', {}, waiter('last'));
+    await runtime.advance(3_500);
+    expect(heard).toEqual([['last', 'completed']]);
+    waits.stop();
+  });
+
+  it('neither fail with one that cannot be looked up, nor wait for it', async () => {
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      status: () => new Promise(() => {}),
+      statuses: async (_shard, ids) => ids.map((id) => (id.startsWith('done') ? completed(id) : undefined)),
+    });
+    waits.add(0, 'gone', {}, waiter('gone'));
+    await runtime.advance(10_000);
+    waits.add(0, 'done', {}, waiter('done'));
+    await runtime.advance(2_100);
+    expect(heard).toEqual([['done', 'completed']]);
+    waits.stop();
+  });
+
+  it('are found beside one whose record makes every look at it fail', async () => {
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      statuses: async (_shard, ids) => {
+        if (ids.includes('poison')) throw new Error('unreadable');
+        return ids.map((id) => completed(id));
+      },
+    });
+    for (let n = 0; n < 20; n++) waits.add(0, `m${n}`, {}, waiter(`m${n}`));
+    waits.add(0, 'poison', {}, waiter('poison'));
+    for (let n = 20; n < 40; n++) waits.add(0, `m${n}`, {}, waiter(`m${n}`));
+    await runtime.advance(15_000);
+    expect(heard.length).toBe(40);
+    expect(waits.size).toBe(1);
+    waits.stop();
+  });
+
+  it('take the hint that comes during a look, and leave who came under the same id meanwhile alone', async () => {
+    const opens: (() => void)[] = [];
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      statuses: async (_shard, ids) => {
+        await new Promise<void>((open) => opens.push(open));
+        return ids.map((id) => ({ ...completed(id), verdict: { state: 'cancelled' } as const }));
+      },
+    });
+    waits.add(0, 'm1', {}, waiter('first'));
+    await runtime.advance(300);
+    waits.deliver('m1', { state: 'completed' });
+    waits.add(0, 'm1', {}, waiter('second'));
+    opens.pop()?.();
+    await runtime.advance(10);
+    expect(heard).toEqual([['first', 'completed']]);
+    expect(waits.size).toBe(1);
+    waits.stop();
+  });
+
+  it('tell the marks of several sessions apart, and heed an offer that is made during a look (M2)', async () => {
+    const asked: (readonly string[])[] = [];
+    const opens: (() => void)[] = [];
+    const { waits, waiter, runtime } = make(undefined, {
+      statuses: async (_shard, ids) => {
+        asked.push(ids);
+        return ids.map((id) => pending(id));
+      },
+      offerMark: async (_shard, session) => {
+        if (session === 'c') await new Promise<void>((open) => opens.push(open));
+        return session === 'b' ? 0 : 9;
+      },
+    });
+    for (const session of ['a', 'b', 'c']) {
+      waits.add(0, session, {}, waiter(session), 'offering');
+      waits.offered(session, { session, number: 5 }, undefined);
+    }
+    await runtime.advance(300);
+    waits.offered('c', { session: 'b', number: 6 }, undefined);
+    opens.pop()?.();
+    await runtime.advance(10);
+    expect(asked).toEqual([['a', 'c']]);
+    asked.length = 0;
+    await runtime.advance(3_000);
+    expect(asked.flat().every((id) => id === 'a')).toBe(true);
+    waits.stop();
+  });
+
+  it('send what may be known under another id again, but not once its verdict may be forgotten (I2)', async () => {
+    const { waits, waiter, heard, runtime } = make(undefined, { offerMark: async () => 1 });
+    let sent = 0;
+    waits.add(0, 'm1', {}, waiter('first'), 'offering');
+    waits.offered('m1', { session: 's', number: 1 }, () => {
+      sent += 1;
+    });
+    await runtime.advance(2_100);
+    expect(sent).toBeGreaterThan(0);
+    await runtime.advance(60_000);
+    const before = sent;
+    await runtime.advance(20_000);
+    expect(sent).toBe(before);
+    expect(heard).toEqual([['first', expect.stringContaining('the store knows no verdict of it')]]);
+    waits.stop();
+  });
+
+  it('go on where a store that was rolled back has the offer in an inbox again (M8)', async () => {
+    let mark = 1;
+    let sent = 0;
+    const { waits, waiter, heard, runtime } = make(undefined, { offerMark: async () => mark });
+    waits.add(0, 'm1', {}, waiter('first'), 'offering');
+    waits.offered('m1', { session: 's', number: 1 }, () => {
+      sent += 1;
+      mark = 0;
+    });
+    await runtime.advance(30_000);
+    expect([sent, heard, waits.size]).toEqual([1, [], 1]);
+    waits.stop();
+  });
 });

@@ -69,7 +69,7 @@ describe('whether busy polling pays', () => {
     expect(ways.slice(-20)).not.toContain('pp');
   });
 
-  it('counts a long stall for what it was, up to 100 ms: a limit of processor time shows in few calls', () => {
+  it('counts a long stall for what it was, up to 100 ms: polling may take time from others in few calls', () => {
     const policy = new BusyPollPolicy();
     let ways = '';
     for (let block = 0; block < 200; block++) {
@@ -80,6 +80,25 @@ describe('whether busy polling pays', () => {
       }
     }
     expect(ways).not.toContain('pp');
+  });
+
+  it('is not talked into polling by stalls that have nothing to do with it', () => {
+    const policy = new BusyPollPolicy();
+    let polled = 0;
+    let calls = 0;
+    for (let block = 0; block < 3_000; block++) {
+      if (policy.polls) polled += 1;
+      for (let call = 0; call < BLOCK; call++) {
+        calls += 1;
+        policy.took(policy.block, calls % 2_003 === 0 ? 20 : 0.12);
+      }
+    }
+    expect(polled / 3_000).toBeLessThan(0.06);
+  });
+
+  it('is not decided by a clock that stands still', () => {
+    const policy = new BusyPollPolicy();
+    expect(run(policy, { polling: 0, sleeping: 0 }, 100)).not.toContain('pp');
   });
 
   it('leaves out calls that began in an earlier block', () => {

@@ -145,6 +145,17 @@ describe('busy polling', () => {
     expect(loop.turns.length).toBe(1);
   });
 
+  it('never turns the loop twice at once', async () => {
+    const loop = await Loop.awake();
+    for (let n = 0; n < 5; n++) {
+      const { promise, end } = call();
+      loop.poll.follow(promise);
+      end();
+      await promise;
+      expect(loop.turns.length).toBe(1);
+    }
+  });
+
   it('holds on to no context of a handler beyond its first turn', async () => {
     const loop = await Loop.awake();
     loop.stores.length = 0;
