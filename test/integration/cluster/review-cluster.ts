@@ -36,6 +36,11 @@ export class HookedWal extends MemoryWal {
     return super.status(shard, id);
   }
 
+  override async statuses(shard: number, ids: readonly string[]): Promise<readonly (StatusRecord | undefined)[]> {
+    this.onStatus?.();
+    return super.statuses(shard, ids);
+  }
+
   override offer(shard: number, offers: readonly Offer[], limits?: OfferLimits): Promise<void> {
     const go = (): Promise<void> => super.offer(shard, offers, limits);
     return this.onOffer === undefined ? go() : this.onOffer(offers, go);
