@@ -349,4 +349,48 @@ describe('waits for messages that another node runs', () => {
     expect([sent, heard, waits.size]).toEqual([1, [], 1]);
     waits.stop();
   });
+
+  it('do not end while their offer has not been answered, or is made anew (I5)', async () => {
+    const opens: (() => void)[] = [];
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      statuses: async (_shard, ids) => {
+        if (ids.includes('anew')) await new Promise<void>((open) => opens.push(open));
+        return ids.map(() => undefined);
+      },
+      offerMark: async (_shard, session) => (session === 'old' ? 1 : 0),
+    });
+    waits.add(0, 'unanswered', {}, waiter('unanswered'), 'offering');
+    await runtime.advance(30_000);
+    waits.forget('unanswered');
+    waits.add(0, 'anew', {}, waiter('anew'), 'offering');
+    waits.offered('anew', { session: 'old', number: 1 }, undefined);
+    for (let looks = 0; looks < 5; looks++) {
+      await runtime.advance(2_100);
+      waits.offered('anew', { session: 'new', number: looks + 1 }, undefined);
+      opens.pop()?.();
+      await runtime.advance(10);
+      waits.offered('anew', { session: 'old', number: 1 }, undefined);
+    }
+    expect([heard, waits.size]).toEqual([[], 1]);
+    waits.stop();
+  });
+
+  it('end only when nothing was found in three looks in a row, each later than the one before', async () => {
+    const looks: number[] = [];
+    const { waits, waiter, heard, runtime } = make(undefined, {
+      statuses: async (_shard, ids) => {
+        looks.push(runtime.clock.monotonic());
+        return ids.map((id) => (looks.length === 3 ? pending(id) : undefined));
+      },
+    });
+    waits.add(0, 'm1', {}, waiter('first'));
+    await runtime.advance(30_000);
+    expect(looks.length).toBe(6);
+    expect(heard.length).toBe(1);
+    const gaps = looks.slice(1).map((at, index) => at - (looks[index] as number));
+    for (const [index, least] of [500, 1_000, 2_000, 2_000, 2_000].entries())
+      expect(gaps[index]).toBeGreaterThanOrEqual(least);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(2_100);
+    waits.stop();
+  });
 });
