@@ -64,8 +64,10 @@ export class RemoteWaits {
   private timer: TimerHandle | undefined;
   /** Shards that are being looked at. */
   private readonly looking = new Set<number>();
-  /** How many waits a look at a shard asks for, where one failed: half as many after each, so that a record that cannot be
-   * read, or too much at once, does not keep all others from being found. */
+  /**
+   * How many waits a look at a shard asks for, where one failed: half as many after each, so that a record that cannot be
+   * read, or too much at once, does not keep all others from being found.
+   */
   private readonly askedAtMost = new Map<number, number>();
   /** Waits of which a look found nothing, and for which it is being found out why. */
   private readonly missing = new Set<Wait>();

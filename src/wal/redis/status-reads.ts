@@ -1,6 +1,6 @@
 /**
- * Where messages are, by their ids: in line, delayed, in the dead letters, or only their kept verdicts. Many at once cost two
- * scripts, for those who wait for many.
+ * Where messages are, by their ids: in line, delayed, in the dead letters, or only their kept verdicts. Many at once cost
+ * few scripts, for those who wait for many.
  */
 import type { StatusRecord } from '../wal.js';
 import { type Evidence, evidenceOfRecord } from './evidence.js';
