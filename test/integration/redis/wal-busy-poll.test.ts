@@ -1,6 +1,9 @@
 /** What of a store's calls is worth staying awake for. */
-import { describe, expect, it } from 'vitest';
+import { availableParallelism } from 'node:os';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createNode } from '../../../src/core.js';
 import { contractMessage, contractOffers } from '../../../src/testing/wal-contract-shard.js';
+import { BusyPoll } from '../../../src/wal/redis/busy-poll.js';
 import { RedisWal } from '../../../src/wal/redis/redis-wal.js';
 import type { Transition } from '../../../src/wal/transition.js';
 import { freshPrefix } from '../../redis/redis-wals.js';
@@ -54,5 +57,28 @@ describe('busy polling on Redis', () => {
     expect(calls.length).toBe(1);
     await expect(calls[0]).rejects.toThrow('OOM');
     await wal.stop();
+  });
+
+  describe('of a node', () => {
+    afterEach(() => {
+      vi.restoreAllMocks();
+    });
+
+    it.each([
+      ['is on by default', undefined, availableParallelism() > 1],
+      ['can be turned off', false, false],
+    ])('%s', async (_what, busyPoll, isOn) => {
+      const follow = vi.spyOn(BusyPoll.prototype, 'follow');
+      const { port } = redis.server;
+      const config = { redis: { host: '127.0.0.1', port }, keyPrefix: freshPrefix(), cluster: { busyPoll } };
+      const node = createNode({ config }).handle('account', 'add', async () => 'done');
+      await node.start();
+      try {
+        expect(await node.queueBus.enqueueAndWait('account', 'add', 'a', {})).toBe('done');
+        expect(follow.mock.calls.length > 0).toBe(isOn);
+      } finally {
+        await node.stop();
+      }
+    });
   });
 });
